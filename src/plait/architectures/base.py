@@ -1,0 +1,139 @@
+"""The contracts of a sharing structure and of a link, and the tensors that pass between stages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+from plait.tasks import Task
+
+Need = Literal["tokens", "context", "scenario"]
+"""What an architecture may ask of `encode` besides the main input."""
+
+
+class Encoded(NamedTuple):
+    """What `encode` gives to `share`.
+
+    Attributes:
+        main: `[B, D]`, all shared features side by side, after the interaction.
+        per_task: `[B, D_k]` by task: features that only some tasks may read. They go past the
+            shared network, straight to the tower.
+        tokens: `[B, F, d]`, one vector a field, where the architecture needs them.
+        context: `[B, C]`, what personal gates read, where needed.
+        scenario: int64 `[B]`, where needed.
+    """
+
+    main: Tensor
+    per_task: Mapping[str, Tensor] = {}
+    tokens: Tensor | None = None
+    context: Tensor | None = None
+    scenario: Tensor | None = None
+
+
+class Shared(NamedTuple):
+    """What `share` gives to `split`: all that tasks hold in common.
+
+    Attributes:
+        experts: outputs of the experts, each `[B, H]`.
+        gate_inputs: what the gates of `split` read, each `[B, D]`.
+        per_task: passed on from `Encoded`.
+    """
+
+    experts: tuple[Tensor, ...]
+    gate_inputs: tuple[Tensor, ...] = ()
+    per_task: Mapping[str, Tensor] = {}
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Sizes of what `encode` gives, for an architecture to be built on.
+
+    Attributes:
+        main: D.
+        tokens: (F, d), where tokens are given.
+        context: C, where a context is given.
+        num_scenarios: where scenarios are given.
+    """
+
+    main: int
+    tokens: tuple[int, int] | None = None
+    context: int | None = None
+    num_scenarios: int | None = None
+
+
+class Architecture(nn.Module, ABC):
+    """A sharing structure: which parts of the network the tasks hold in common.
+
+    Stability: experimental.
+
+    It knows no kind of task, no loss and no balancing. Every keyword of a constructor is kept as
+    an attribute of the same name, so that `plait.settings.settings_of` can write it down.
+
+    Attributes:
+        needs: what it asks of `encode` besides `Encoded.main`.
+        widths: sizes of its inputs.
+        tasks: names of the tasks, in order.
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.widths = widths
+        self.tasks = tuple(tasks)
+
+    @property
+    @abstractmethod
+    def out_features(self) -> int:
+        """Width H of every task's representation."""
+
+    @abstractmethod
+    def share(self, encoded: Encoded) -> Shared:
+        """What the tasks hold in common."""
+
+    @abstractmethod
+    def split(self, shared: Shared) -> dict[str, Tensor]:
+        """Each task's representation `[B, H]`."""
+
+
+class Derived(NamedTuple):
+    """An output that a link adds: a conditional probability with no loss of its own.
+
+    Attributes:
+        name: how the output is called.
+        task: the task whose label it is judged on.
+        within: the task whose label must be 1 on a row for the output to be judged there.
+    """
+
+    name: str
+    task: str
+    within: str
+
+
+class Link(nn.Module):
+    """A tie between tasks, over their representations or over their heads' parameters.
+
+    Stability: experimental.
+
+    A link changes representations before the heads (`couple`), parameters after them (`connect`),
+    or both. Links are applied in the order in which they are given.
+    """
+
+    def check(self, tasks: Mapping[str, Task]) -> None:
+        """Refuse tasks that the link cannot tie; called once, at construction of the model."""
+
+    def derived(self) -> tuple[Derived, ...]:
+        """The outputs that this link adds."""
+        return ()
+
+    def couple(self, representations: dict[str, Tensor]) -> dict[str, Tensor]:
+        """New representations `[B, H]` by task, from those of the architecture."""
+        return representations
+
+    def connect(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        """New head parameters `[B, out]` by output, from those of the heads."""
+        return parameters

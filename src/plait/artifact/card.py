@@ -1,0 +1,80 @@
+"""The model card: what a model is, on what it was trained and how good it is, for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plait.data.schema import Schema
+from plait.models import MultiTaskModel
+from plait.tasks import Task
+
+
+def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    tables = sum(parameter.numel() for parameter in model.tables.parameters())
+    lines = [
+        "# Model card",
+        "",
+        f"A multi-task model made with plait: {type(model.architecture).__name__} over "
+        f"{len(schema.features)} features, {len(model.tasks)} tasks, {parameters:,} parameters "
+        f"({tables:,} of them in tables of vectors).",
+        "",
+        "## Outputs",
+        "",
+        "| output | kind | label | asked on |",
+        "|---|---|---|---|",
+        *(_task_row(task) for task in model.tasks.values()),
+        *(
+            f"| `{d.name}` | derived | `{d.task}` where `{d.within}` is 1 | every row |"
+            for d in model.derived
+        ),
+        "",
+        "## Inputs",
+        "",
+        *(
+            f"- `{feature.name}` ({type(feature).kind}, column `{feature.source}`)"
+            for feature in schema.features
+        ),
+        "",
+        *_metrics(facts.get("metrics", {})),
+        *_parts(facts.get("parts", {})),
+        "## Use",
+        "",
+        "```python",
+        "import plait",
+        "",
+        'model = plait.load("this/folder")',
+        'predictions = model.predict("rows.parquet")',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _task_row(task: Task) -> str:
+    asked = f"`{task.serves}`" if task.serves else "every row"
+    return f"| `{task.name}` | {task.kind} | `{task.label_expression}` | {asked} |"
+
+
+def _metrics(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    if not metrics:
+        return []
+    lines = ["## Test metrics", "", "| output | metric | value | rows |", "|---|---|---|---|"]
+    for task, values in metrics.items():
+        for metric, value in values.items():
+            number = value["value"]
+            shown = f"{number:.5g}" if number is not None else f"not computable: {value['reason']}"
+            lines.append(f"| `{task}` | {metric} | {shown} | {value['n']:,} |")
+    return [*lines, ""]
+
+
+def _parts(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    if not parts:
+        return []
+    lines = ["## Rows", "", "| part | rows | positives |", "|---|---|---|"]
+    for part, facts in parts.items():
+        positives = ", ".join(f"{task} {count:,}" for task, count in facts["positive"].items())
+        lines.append(f"| {part} | {facts['rows']:,} | {positives} |")
+    return [*lines, ""]

@@ -1,0 +1,175 @@
+"""An artifact: everything that turns raw rows into named predictions, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from safetensors.torch import load_file, save_file
+
+from plait.architectures import ARCHITECTURES, LINKS, Architecture, Link
+from plait.data.joins import Table
+from plait.data.preprocessing import Preprocessor
+from plait.data.reading import read
+from plait.data.schema import Schema
+from plait.errors import ArtifactError
+from plait.models import MultiTaskModel
+from plait.settings import arguments, choose, settings_of
+from plait.tasks import task_from_json, task_to_json
+
+from .card import model_card
+from .files import read_index, write_index, writing
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A trained model with all that it needs to read raw rows.
+
+    Stability: experimental.
+
+    Attributes:
+        model: in evaluation mode.
+        preprocessor: vocabularies, scales and bins.
+        schema: features and roles.
+        tables: side tables; their rows are in the artifact.
+        facts: what was said of the training: rows, metrics, settings.
+    """
+
+    model: MultiTaskModel
+    preprocessor: Preprocessor
+    schema: Schema
+    tables: tuple[Table, ...] = ()
+    facts: Mapping[str, Any] | None = None
+
+
+def write_artifact(folder: Path, artifact: Artifact, *, plait_version: str) -> None:
+    """Write an artifact as a folder of open formats: JSON, Arrow, Parquet and safetensors."""
+    model = artifact.model
+    with writing(folder) as beside:
+        artifact.preprocessor.save(beside / "preprocessor")
+        _write_json(beside / "schema.json", artifact.schema.to_json())
+        _write_json(beside / "tasks.json", [task_to_json(task) for task in model.tasks.values()])
+        _write_tables(beside, artifact.tables)
+        _write_json(beside / "facts.json", dict(artifact.facts or {}))
+        state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        save_file(state, beside / "model.safetensors")
+        (beside / "README.md").write_text(
+            model_card(model, artifact.schema, artifact.facts or {}), encoding="utf-8"
+        )
+        write_index(beside, {"plait": plait_version, "model": model_settings(model)})
+
+
+def read_artifact(
+    folder: Path,
+    *,
+    architectures: Sequence[type[Architecture]] = (),
+    links: Sequence[type[Link]] = (),
+) -> Artifact:
+    """The artifact in a folder, or in the folder of a finished run.
+
+    Args:
+        folder: `RUN` or `RUN/artifact`.
+        architectures: your own classes, where the model was trained with one.
+        links: your own links.
+
+    Raises:
+        ArtifactError: no artifact, a damaged or newer one.
+        UnknownNameError: an architecture or link that is neither plait's nor among yours.
+    """
+    folder = artifact_folder(folder)
+    index = read_index(folder)
+    preprocessor = Preprocessor.load(folder / "preprocessor")
+    tasks = [task_from_json(task) for task in _read_json(folder / "tasks.json")]
+    model = build_model(
+        index["model"],
+        (*ARCHITECTURES, *architectures),
+        (*LINKS, *links),
+    )(preprocessor.layout, tasks)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model.eval()
+    return Artifact(
+        model=model,
+        preprocessor=preprocessor,
+        schema=Schema.from_json(_read_json(folder / "schema.json")),
+        tables=_read_tables(folder),
+        facts=_read_json(folder / "facts.json"),
+    )
+
+
+def artifact_folder(folder: str | Path) -> Path:
+    """The artifact itself, where the folder of a run is given."""
+    inside = Path(folder) / "artifact"
+    return inside if inside.is_dir() else Path(folder)
+
+
+def model_settings(model: MultiTaskModel) -> dict[str, Any]:
+    """How a model was built, as plain data."""
+    return {
+        "architecture": settings_of(model.architecture),
+        "links": [settings_of(link) for link in model.links],
+        "tower": list(model.tower),
+        "dropout": model.dropout,
+        "id_dropout": model.id_dropout,
+        "unknown_rate": model.unknown_rate,
+    }
+
+
+def build_model(
+    settings: Mapping[str, Any],
+    architectures: Sequence[type[Architecture]] = ARCHITECTURES,
+    links: Sequence[type[Link]] = LINKS,
+) -> Callable[..., MultiTaskModel]:
+    """What builds the model of such settings, given a layout and tasks."""
+    named = settings["architecture"]
+    architecture = choose(architectures, named, what="architecture")
+    tied = [choose(links, link, what="link")(**arguments(link)) for link in settings["links"]]
+    return partial(
+        MultiTaskModel,
+        architecture=partial(architecture, **arguments(named)),
+        links=tied,
+        tower=tuple(settings["tower"]),
+        dropout=settings["dropout"],
+        id_dropout=settings["id_dropout"],
+        unknown_rate=settings["unknown_rate"],
+    )
+
+
+def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
+    entries = []
+    for table in tables:
+        place = f"tables/{table.name}.parquet"
+        (folder / "tables").mkdir(exist_ok=True)
+        frame = read(table.source)
+        assert isinstance(frame, pl.LazyFrame)
+        frame.sink_parquet(folder / place)
+        entries.append(asdict(replace(table, source=place)))
+    _write_json(folder / "tables.json", entries)
+
+
+def _read_tables(folder: Path) -> tuple[Table, ...]:
+    entries = _read_json(folder / "tables.json")
+    return tuple(
+        Table(**{**_tupled(entry), "source": folder / entry["source"]}) for entry in entries
+    )
+
+
+def _tupled(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is what it is)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(
+            path, found=f"not valid JSON ({error})", way_out="Copy the whole folder again"
+        ) from error

@@ -1,0 +1,78 @@
+"""Weights that stay as they are: the baselines that every other rule has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plait.errors import TaskError, UnknownNameError
+
+from .base import StaticBalancer, TaskFacts
+
+
+class Equal(StaticBalancer):
+    """Add the losses up as they are.
+
+    Example:
+        >>> Equal().weight("click")
+        1.0
+    """
+
+    def weight(self, task: str) -> float:
+        return 1.0
+
+
+class Fixed(StaticBalancer):
+    """Weigh the losses by hand. A task of weight 0 is trained as if it were not there.
+
+    Example:
+        >>> Fixed(weights={"click": 1.0, "like": 0.5}).weight("like")
+        0.5
+
+    Raises:
+        TaskError: a weight that is negative, or none that is positive.
+        UnknownNameError: a task without a weight, or a weight without a task.
+    """
+
+    def __init__(self, *, weights: Mapping[str, float]) -> None:
+        if any(not weight >= 0 for weight in weights.values()) or not any(weights.values()):
+            raise TaskError(
+                f"`weights` must be at least 0, one of them positive; got {dict(weights)}."
+            )
+        self.weights = dict(weights)
+
+    def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
+        for task in facts:
+            if task not in self.weights:
+                raise UnknownNameError(task, what="weight for task", known=self.weights)
+        for task in self.weights:
+            if task not in facts:
+                raise UnknownNameError(task, what="task", known=facts, where="`weights`")
+
+    def weight(self, task: str) -> float:
+        return self.weights[task]
+
+
+class BaseRate(StaticBalancer):
+    """Divide each loss by what a constant prediction would lose, so that tasks start alike.
+
+    A rare event has a small cross-entropy from the start: 0.03 at a rate of half a percent, 0.69
+    at one half. Added up as they are, the common task takes the gradient. The weight of a binary
+    or multiclass task is one over the entropy of its base rate; a head that standardises its
+    target starts at about one half already and gets the weight 1.
+
+    Example:
+        >>> rule = BaseRate()
+        >>> rule.prepare({"buy": TaskFacts(observed=1.0, mean=0.5, entropy=0.5)})
+        >>> rule.weight("buy")
+        2.0
+    """
+
+    def __init__(self) -> None:
+        self._entropy: dict[str, float | None] = {}
+
+    def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
+        self._entropy = {task: fact.entropy for task, fact in facts.items()}
+
+    def weight(self, task: str) -> float:
+        entropy = self._entropy[task]
+        return 1.0 if not entropy else 1.0 / entropy

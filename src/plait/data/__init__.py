@@ -1,0 +1,1 @@
+"""From raw tables to batches: schema, reading, joins, splits, preprocessing, store, loader."""

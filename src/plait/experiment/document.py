@@ -1,0 +1,149 @@
+"""The whole of an experiment file as one typed document, and what has to hold across its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, Field, model_validator
+
+from plait.balancing import TaskFacts
+from plait.data.joins import Table
+from plait.data.schema import Feature, Schema
+from plait.errors import PlaitError, UnknownNameError
+from plait.tasks import Task, check_tasks
+from plait.training import Training
+
+from .choices import Part, Section
+from .problems import PlacedError, Problem, narrowed
+from .tables import (
+    BALANCER,
+    DATA,
+    FEATURES,
+    METRICS,
+    MODEL,
+    ROLES,
+    SPLIT,
+    TABLE,
+    TASK,
+    TRAINING,
+    NamedPart,
+)
+from .toml_lines import KeyPath
+
+Parts = dict[str, NamedPart]
+
+_ANY_FACTS = TaskFacts(observed=1.0, mean=0.5, entropy=0.5)
+
+
+def _each_can_be_built(parts: Parts) -> Parts:
+    problems = []
+    for name, part in parts.items():
+        try:
+            part.build(name)
+        except PlaitError as error:
+            given = part.model_dump(exclude_unset=True)
+            problems.append(Problem(narrowed((name,), str(error), given), str(error)))
+    if problems:
+        raise PlacedError(problems)
+    return parts
+
+
+def _fit_together(parts: Parts) -> Parts:
+    check_tasks(built(parts, Task))
+    return parts
+
+
+def _make_a_schema(section: Section) -> Section:
+    Schema(features_of(section))
+    return section
+
+
+class Document(Section):
+    """A multi-task learning experiment for plait."""
+
+    data: Annotated[Section, DATA] = Field(description="the log: one row for each shown item")
+    tables: Annotated[
+        dict[str, Annotated[NamedPart, TABLE]], AfterValidator(_each_can_be_built)
+    ] = Field({}, description="side tables that are joined to the log, by name")
+    features: Annotated[Section, FEATURES, AfterValidator(_make_a_schema)] = Field(
+        description="what the model may read, by kind; each a name, or a table of settings"
+    )
+    roles: Annotated[Section, ROLES] = Field(
+        default_factory=ROLES.table, description="columns that say whose row it is, and when"
+    )
+    tasks: Annotated[
+        dict[str, Annotated[NamedPart, TASK]],
+        AfterValidator(_each_can_be_built),
+        AfterValidator(_fit_together),
+    ] = Field(description="what is predicted, by name")
+    split: Annotated[Part, SPLIT] = Field(description="which rows train, validate and test")
+    model: Annotated[Section, MODEL] = Field(
+        default_factory=MODEL.table, description="the network"
+    )
+    balancing: Annotated[Part, BALANCER] | None = Field(
+        None, description="from several losses to gradients; left out: equal weights"
+    )
+    training: Annotated[Part, TRAINING] = Field(
+        default_factory=TRAINING.table, description="how long and how fast"
+    )
+    metrics: Annotated[Section, METRICS] = Field(
+        default_factory=METRICS.table, description="how the model is judged"
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `train` that the file gives, as objects."""
+        return {
+            **self.data.values(),
+            **self.model.values(),
+            **self.metrics.values(),
+            "schema": Schema(features_of(self.features), **self.roles.settings()),
+            "tasks": built(self.tasks, Task),
+            "tables": built(self.tables, Table),
+            "split": self.split.build(),
+            "balancer": None if self.balancing is None else self.balancing.build(),
+            "training": self.training.build(),
+        }
+
+    @model_validator(mode="after")
+    def _names_the_same_tasks(self) -> Document:
+        problems = list(_across(self.arguments()))
+        if problems:
+            raise PlacedError(problems)
+        return self
+
+
+T = TypeVar("T")
+
+
+def built(parts: Mapping[str, NamedPart], kind: type[T]) -> tuple[T, ...]:
+    """The objects of parts that are called by their keys."""
+    objects = [part.build(name) for name, part in parts.items()]
+    return tuple(entry for entry in objects if isinstance(entry, kind))
+
+
+def features_of(section: Section) -> tuple[Feature, ...]:
+    """The features of all kinds, one kind after another."""
+    return tuple(feature for features in section.values().values() for feature in features)
+
+
+def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
+    """What one table says of the tasks that another one names."""
+    tasks = {task.name: task for task in arguments["tasks"]}
+    for position, link in enumerate(arguments["links"]):
+        yield from _refused(("model", "links", position), partial(link.check, tasks))
+    for name in arguments["training"].monitor or {}:
+        if name not in tasks:
+            problem = str(UnknownNameError(name, what="task", known=tasks))
+            yield Problem(("training", "monitor", name), problem)
+    if arguments["balancer"] is not None:
+        facts = dict.fromkeys(tasks, _ANY_FACTS)
+        yield from _refused(("balancing",), partial(arguments["balancer"].prepare, facts))
+
+
+def _refused(path: KeyPath, check: Callable[[], None]) -> Iterator[Problem]:
+    try:
+        check()
+    except PlaitError as error:
+        yield Problem(path, str(error))

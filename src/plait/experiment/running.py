@@ -1,0 +1,263 @@
+"""A whole run: prepare, train, judge, write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from plait.architectures import Link, SharedBottom
+from plait.artifact import (
+    Artifact,
+    artifact_folder,
+    model_settings,
+    read_artifact,
+    write_artifact,
+)
+from plait.balancing import Balancer, Equal
+from plait.data.joins import Table
+from plait.data.preparing import Log, PreparedLog, prepare
+from plait.data.reading import Source
+from plait.data.schema import Schema
+from plait.data.splits import Split
+from plait.errors import ConfigurationError
+from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.serving import Predictor, load
+from plait.settings import settings_of
+from plait.tasks import Task
+from plait.training import (
+    Callback,
+    Evaluation,
+    History,
+    Trainer,
+    Training,
+    calibrate_heads,
+    evaluate_store,
+    fit_heads,
+    grow_from,
+)
+from plait.training.checkpoint import write_json
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Stability: experimental.
+
+    Attributes:
+        folder: where it lies: `artifact/`, `metrics.json`, `history.json`, `facts.json`.
+        evaluation: metrics on the test rows; on the validation rows where there are no test rows.
+        judged_on: `test`, `valid` or `train`: which rows `evaluation` speaks of.
+        history: what happened in training.
+        facts: plain sentences about the rows, the split and what looked odd.
+    """
+
+    folder: Path
+    evaluation: Evaluation
+    judged_on: str
+    history: History
+    facts: tuple[str, ...] = ()
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The trained model, for raw rows."""
+        return load(self.folder)
+
+
+def train(
+    log: Source | Sequence[Source],
+    *,
+    schema: Schema,
+    tasks: Sequence[Task],
+    split: Split,
+    out: str | Path,
+    tables: Sequence[Table] = (),
+    ratios: Sequence[float] | None = None,
+    architecture: ArchitectureFactory = SharedBottom,
+    links: Sequence[Link] = (),
+    tower: Sequence[int] = (64,),
+    dropout: float = 0.2,
+    id_dropout: float = 0.0,
+    unknown_rate: float = 0.01,
+    ranks: Literal["before", "after"] = "before",
+    balancer: Balancer | None = None,
+    training: Training | None = None,
+    group_by: str | None = None,
+    slices: Sequence[str] = (),
+    cache: str | Path | None = None,
+    init_from: str | Path | None = None,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Train, judge and save a multi-task model.
+
+    Args:
+        log: a file, folder, glob or data frame with one row for each shown item, or several.
+        schema: features and roles.
+        tasks: what to predict.
+        split: which rows train, validate and test.
+        out: folder of the run.
+        tables: side tables joined to the log.
+        ratios: shares in which several logs are mixed.
+        architecture: builds the sharing structure: a class, or `partial(MMoE, num_experts=8)`.
+        links: ties between tasks.
+        tower: widths of each task's own hidden layers.
+        dropout: in the towers.
+        id_dropout: share of rows on which a user's or item's vector is left out in training.
+        unknown_rate: share of ids that are read as unknown in training.
+        ranks: whether the model ranks `before` or `after` the exposure.
+        balancer: from several losses to gradients. None: equal weights.
+        training: how long and how fast.
+        group_by: column for grouped metrics.
+        slices: columns to slice metrics by.
+        cache: folder of prepared logs, shared by runs. None: inside the run.
+        init_from: a finished run to start from: its vocabularies are extended and its weights
+            taken over where they fit.
+        resume: go on with a run that was stopped.
+        callbacks: told of every step and evaluation.
+
+    Raises:
+        ConfigurationError: `out` holds a run and `resume` is false, or it was another run.
+        PlaitError: data, tasks or settings that do not fit; the message says which.
+    """
+    folder = Path(out)
+    settings = training or Training()
+    sources = (log,) if isinstance(log, str | Path) or not isinstance(log, Sequence) else log
+    kept = tuple(dict.fromkeys([*([group_by] if group_by else []), *slices]))
+    whole = Log(
+        sources=tuple(sources),
+        schema=schema,
+        tasks=tuple(tasks),
+        tables=tuple(tables),
+        ratios=None if ratios is None else tuple(ratios),
+        columns=kept,
+        ranks=ranks,
+    )
+    _claim(folder, resume=resume)
+    start = None if init_from is None else read_artifact(Path(init_from))
+    prepared = prepare(
+        whole,
+        split,
+        cache=Path(cache) if cache is not None else folder / "prepared",
+        older=None if init_from is None else artifact_folder(init_from) / "preprocessor",
+    )
+    model = build(
+        prepared,
+        seed=settings.seed,
+        architecture=architecture,
+        links=links,
+        tower=tower,
+        dropout=dropout,
+        id_dropout=id_dropout,
+        unknown_rate=unknown_rate,
+    )
+    if start is not None:
+        grow_from(model, start.model)
+    _check_same(
+        folder,
+        {
+            "plait": version("plait"),
+            "prepared": prepared.key,
+            "model": model_settings(model),
+            "training": asdict(settings),
+            "balancing": settings_of(balancer or Equal()),
+            "init_from": None if init_from is None else str(init_from),
+        },
+    )
+    trainer = Trainer(
+        model, settings, balancer=balancer, callbacks=callbacks, folder=folder / "training"
+    )
+    history = trainer.fit(prepared.train, prepared.valid)
+    calibrate_heads(model, prepared.valid or prepared.train)
+    return _finish(folder, model, prepared, whole, history, group_by=group_by, slices=slices)
+
+
+def build(
+    prepared: PreparedLog,
+    *,
+    seed: int = 0,
+    architecture: ArchitectureFactory = SharedBottom,
+    links: Sequence[Link] = (),
+    tower: Sequence[int] = (64,),
+    dropout: float = 0.2,
+    id_dropout: float = 0.0,
+    unknown_rate: float = 0.01,
+) -> MultiTaskModel:
+    """A model for a prepared log, its heads fitted, its weights drawn from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = MultiTaskModel(
+            prepared.preprocessor.layout,
+            prepared.tasks,
+            architecture=architecture,
+            links=links,
+            tower=tower,
+            dropout=dropout,
+            id_dropout=id_dropout,
+            unknown_rate=unknown_rate,
+        )
+    fit_heads(model, prepared.train)
+    return model
+
+
+def _finish(
+    folder: Path,
+    model: MultiTaskModel,
+    prepared: PreparedLog,
+    log: Log,
+    history: History,
+    *,
+    group_by: str | None,
+    slices: Sequence[str],
+) -> Run:
+    judged_on = next(p for p in ("test", "valid", "train") if getattr(prepared, p) is not None)
+    evaluation = evaluate_store(
+        model, getattr(prepared, judged_on), group_by=group_by, slices=slices
+    )
+    facts = {"metrics": evaluation.to_json(), "judged_on": judged_on, **prepared.facts}
+    artifact = Artifact(model, prepared.preprocessor, log.schema, log.tables, facts)
+    write_artifact(folder / "artifact", artifact, plait_version=version("plait"))
+    write_json(history.to_json(), folder / "history.json")
+    write_json(prepared.facts, folder / "facts.json")
+    metrics = {judged_on: evaluation.to_json(), "slices": evaluation.slices_to_json()}
+    write_json(metrics, folder / "metrics.json")
+    return Run(folder, evaluation, judged_on, history, prepared.notes)
+
+
+def _claim(folder: Path, *, resume: bool) -> None:
+    """See that the folder is free, or that going on with what is in it was meant."""
+    begun = (folder / "training" / "checkpoint").exists() or (folder / "metrics.json").exists()
+    if begun and not resume:
+        raise ConfigurationError(
+            f"{folder} holds a run already. Go on with it by `resume` (`--resume`), give another "
+            "`out`, or remove the folder."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The run's folder {folder} cannot be made: {error.strerror}. Give another `out`."
+        ) from error
+
+
+def _check_same(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write down what a run is, or see that a resumed run still is what it was."""
+    path = folder / "run.json"
+    if not path.exists():
+        write_json(description, path)
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    now = json.loads(json.dumps(description))
+    changed = [key for key in now if now[key] != before.get(key)]
+    if changed:
+        raise ConfigurationError(
+            f"The run in {folder} was begun with other settings ({', '.join(changed)} changed), "
+            "so going on would mix two runs. Restore them, or give another `out`."
+        )

@@ -1,0 +1,131 @@
+"""The tables of an experiment file: which classes each place can name.
+
+Everything here follows from the tuples of the rooms and from the constructors in them; a new
+architecture, balancer, link or kind of task touches no line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, create_model, model_validator
+
+from plait.architectures import ARCHITECTURES, LINKS, Widths
+from plait.balancing import BALANCERS
+from plait.data.joins import Table
+from plait.data.schema import FEATURE_KINDS, Schema
+from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
+from plait.models import ArchitectureFactory
+from plait.tasks import TASK_KINDS
+from plait.training import Training
+
+from .choices import Of, OneOf, Part, Section, table_of
+from .docstrings import summary
+from .running import train
+from .sources import SourcePath
+
+SPLITS: dict[str, type[Split]] = {
+    "time": TimeSplit,
+    "user": UserSplit,
+    "random": RandomSplit,
+    "column": ColumnSplit,
+}
+
+
+class NamedPart(Section):
+    """A table that becomes one object, called by the key that the table stands under."""
+
+    def build(self, name: str) -> object:
+        """The object of this name."""
+        return type(self).makes(name, **self.settings())
+
+
+class ArchitecturePart(Part):
+    """A table that becomes a sharing structure once the widths of its inputs are known."""
+
+    def build(self) -> ArchitectureFactory:
+        """The architecture with its settings."""
+        return partial(type(self).makes, **self.settings())  # type: ignore[return-value]
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> ArchitecturePart:
+        # Built once without memory, so that no wrong width comes to light after the log was read.
+        widths = Widths(main=1, tokens=(1, 1), context=1, num_scenarios=1)
+        with torch.device("meta"):
+            self.build()(widths, ("first", "second"))
+        return self
+
+
+def _by_class(
+    what: str, kinds: Iterable[type], base: type[Part] = Part, *, without: Iterable[str] = ()
+) -> OneOf:
+    """A choice among classes by their names."""
+    names = {kind.__name__: kind for kind in kinds}
+    tables = {
+        name: table_of(kind, base, tag=("name", name), without=without)
+        for name, kind in names.items()
+    }
+    return OneOf(what, "name", tables)
+
+
+LINK = _by_class("link", LINKS)
+ARCHITECTURE = _by_class(
+    "architecture", ARCHITECTURES, ArchitecturePart, without=["widths", "tasks"]
+)
+BALANCER = _by_class("balancer", BALANCERS)
+SPLIT = OneOf(
+    "split", "by", {name: table_of(kind, Part, tag=("by", name)) for name, kind in SPLITS.items()}
+)
+TASK = OneOf(
+    "kind of task",
+    "kind",
+    {
+        kind.kind: table_of(kind, NamedPart, tag=("kind", kind.kind), without=["name"])
+        for kind in TASK_KINDS
+    },
+)
+
+TABLE = Of(table_of(Table, NamedPart, without=["name"], forms={"source": SourcePath}))
+TRAINING = Of(table_of(Training, Part))
+ROLES = Of(table_of(Schema, Section, without=["features"]))
+
+_LISTS: dict[str, Any] = {
+    kind.kind: (
+        tuple[Annotated[Part, Of(table_of(kind, Part), bare=True)], ...],
+        Field((), description=summary(kind)),
+    )
+    for kind in FEATURE_KINDS
+}
+FEATURES = Of(create_model("Features", __base__=Section, **_LISTS))
+
+DATA = Of(
+    table_of(
+        train,
+        Section,
+        only=["log", "ratios"],
+        forms={"log": SourcePath | tuple[SourcePath, ...]},
+    )
+)
+MODEL = Of(
+    table_of(
+        train,
+        Section,
+        only=[
+            "architecture",
+            "links",
+            "tower",
+            "dropout",
+            "id_dropout",
+            "unknown_rate",
+            "ranks",
+        ],
+        forms={
+            "architecture": Annotated[Part, ARCHITECTURE],
+            "links": tuple[Annotated[Part, LINK], ...],
+        },
+    )
+)
+METRICS = Of(table_of(train, Section, only=["group_by", "slices"]))

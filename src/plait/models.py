@@ -1,0 +1,334 @@
+"""The multi-task model: five stages, from a batch to named outputs.
+
+`lookup` → `encode` → `share` → `split` → `decode`. Every stage is a function of what the stage
+before it gave, so that a gradient rule can cut between any two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from plait.architectures import Architecture, Encoded, Link, Shared, SharedBottom, Widths
+from plait.architectures.base import Derived
+from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
+from plait.errors import TaskError, UnknownNameError
+from plait.heads import Head, Rows, head_for
+from plait.modules import MLP, ListVectors, Tables, mean_pool
+from plait.tasks import Task, check_tasks
+
+
+class Fields(NamedTuple):
+    """What `lookup` gives to `encode`.
+
+    Attributes:
+        vectors: `[B, d_f]` by entry: a categorical's vector, a numeric's encoding, the vector of
+            its bin (`age.bin`), a vector feature.
+        lists: the vectors of list features, not yet pooled.
+        scenario: int64 `[B]` codes of the scenario, where the log has one.
+    """
+
+    vectors: Mapping[str, Tensor]
+    lists: Mapping[str, ListVectors]
+    scenario: Tensor | None = None
+
+
+class Trace(NamedTuple):
+    """The tensors between the stages of one forward pass: where gradients can be cut."""
+
+    fields: Fields
+    encoded: Encoded
+    shared: Shared
+    representations: dict[str, Tensor]
+
+
+class ArchitectureFactory(Protocol):
+    """Anything that builds a sharing structure: a class, or `partial(MMoE, num_experts=8)`."""
+
+    def __call__(self, widths: Widths, tasks: Sequence[str]) -> Architecture: ...
+
+
+class MultiTaskModel(nn.Module):
+    """One network for several tasks, in five stages.
+
+    Stability: experimental.
+
+    Args:
+        layout: what the fitted preprocessor promises (`Preprocessor.layout`).
+        tasks: the task records.
+        architecture: builds the sharing structure.
+        links: ties between tasks, applied in order.
+        tower: widths of the hidden layers between a task's representation and its head, where the
+            task names none.
+        dropout: in the towers.
+        id_dropout: share of rows on which the vector of a user or item is left out in training.
+        unknown_rate: share of ids that are read as *unknown* in training, so that the unknown
+            vector is trained.
+
+    Raises:
+        TaskError: tasks that a link refuses, or a feature list that leaves a task nothing to read.
+        UnknownNameError: a task includes or hides a feature that is not there.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        tasks: Sequence[Task],
+        *,
+        architecture: ArchitectureFactory = SharedBottom,
+        links: Sequence[Link] = (),
+        tower: Sequence[int] = (64,),
+        dropout: float = 0.2,
+        id_dropout: float = 0.0,
+        unknown_rate: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.layout = layout
+        self.tasks = {task.name: task for task in check_tasks(tasks)}
+        self.tower = tuple(tower)
+        self.dropout = dropout
+        self.id_dropout = id_dropout
+        self.unknown_rate = unknown_rate
+        self.tables = Tables(layout.tables, layout.ids, layout.lists)
+        self._keys = [column.name for column in layout.ids if layout.table(column.table).is_key]
+        drop_to_unknown = [not column.name.endswith(".bin") for column in layout.ids]
+        self.register_buffer("_may_drop", torch.tensor(drop_to_unknown), persistent=False)
+        self._visible = visible_entries(layout, self.tasks)
+        widths = entry_widths(layout)
+        self.architecture = architecture(
+            Widths(main=sum(widths[entry] for entry in self._visible.shared)), tuple(self.tasks)
+        )
+        self.links = nn.ModuleList(links)
+        for link in links:
+            link.check(self.tasks)
+        self.heads = nn.ModuleDict({name: head_for(task) for name, task in self.tasks.items()})
+        self.towers = nn.ModuleDict()
+        for name, task in self.tasks.items():
+            own = sum(widths[entry] for entry in self._visible.per_task[name])
+            self.towers[name] = Tower(
+                self.architecture.out_features + own,
+                tower if task.tower is None else task.tower,
+                self.head(name).out_features,
+                dropout=dropout,
+            )
+
+    @property
+    def derived(self) -> tuple[Derived, ...]:
+        """Outputs that links add to the tasks."""
+        return tuple(derived for link in self._links() for derived in link.derived())
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of everything the model predicts: the tasks, then the links' outputs."""
+        return (*self.tasks, *(derived.name for derived in self.derived))
+
+    @property
+    def shared_entries(self) -> tuple[str, ...]:
+        """The entries that enter the shared network, in the order in which they stand."""
+        return self._visible.shared
+
+    def head(self, name: str) -> Head:
+        """The head of a task or of a link's output."""
+        of = {derived.name: derived.task for derived in self.derived}
+        head = self.heads[of.get(name, name)]
+        assert isinstance(head, Head)
+        return head
+
+    def lookup(self, batch: Batch) -> Fields:
+        """Vectors of every field."""
+        ids = batch.ids
+        if self.training and self.unknown_rate > 0 and ids.shape[1]:
+            dropped = torch.rand(ids.shape, device=ids.device) < self.unknown_rate
+            known = ids >= NUM_RESERVED
+            ids = ids.masked_fill(dropped & known & self.get_buffer("_may_drop"), UNKNOWN)
+        vectors, lists = self.tables(ids, batch.lists)
+        vectors.update(encode_numbers(batch.numbers, self.layout))
+        vectors.update(batch.vectors)
+        return Fields(vectors, lists, batch.keys.get("scenario"))
+
+    def encode(self, fields: Fields) -> Encoded:
+        """The features side by side: `main` for all tasks, `per_task` for those hidden from some.
+
+        Lists are pooled by their mean.
+        """
+        entries = dict(fields.vectors)
+        if self.training and self.id_dropout > 0:
+            for name in self._keys:
+                kept = torch.rand(len(entries[name]), 1, device=entries[name].device)
+                entries[name] = entries[name] * (kept >= self.id_dropout)
+        for name, vectors in fields.lists.items():
+            entries[name] = mean_pool(vectors.values, vectors.offsets, vectors.weights)
+        main = torch.cat([entries[name] for name in self._visible.shared], dim=1)  # [B, D]
+        per_task = {
+            task: torch.cat([entries[name] for name in own], dim=1)  # [B, D_k]
+            for task, own in self._visible.per_task.items()
+            if own
+        }
+        return Encoded(main, per_task=per_task, scenario=fields.scenario)
+
+    def share(self, encoded: Encoded) -> Shared:
+        """What the tasks hold in common."""
+        return self.architecture.share(encoded)._replace(per_task=encoded.per_task)
+
+    def split(self, shared: Shared) -> dict[str, Tensor]:
+        """Each task's representation `[B, H]`, with the features that only it may read."""
+        representations = self.architecture.split(shared)
+        for link in self._links():
+            representations = link.couple(representations)
+        for task, own in shared.per_task.items():
+            representations[task] = torch.cat([representations[task], own], dim=1)
+        return representations
+
+    def decode(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Parameters `[B, out]` of every output: towers, then links."""
+        parameters = {task: self.towers[task](rep) for task, rep in representations.items()}
+        for link in self._links():
+            parameters = link.connect(parameters)
+        return parameters
+
+    def trace(self, batch: Batch) -> Trace:
+        """All stages up to `split`, with the tensors in between."""
+        fields = self.lookup(batch)
+        encoded = self.encode(fields)
+        shared = self.share(encoded)
+        return Trace(fields, encoded, shared, self.split(shared))
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Parameters `[B, out]` of every output by name."""
+        return self.decode(self.trace(batch).representations)
+
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """Predictions in the labels' own units by name, `[B]` or `[B, C]`."""
+        parameters = self(batch)
+        return {
+            name: self.head(name).predict(parameters[name], rows_of(batch, self._task_of(name)))
+            for name in self.outputs
+        }
+
+    def key_vectors(self, fields: Fields) -> list[Tensor]:
+        """The looked-up vectors of users and items `[B, d]`, for a penalty on touched rows."""
+        return [fields.vectors[name] for name in self._keys]
+
+    def start_from_base_rates(self) -> None:
+        """Set every last bias so that an untrained model predicts the base rates.
+
+        With a chain the child's own output is conditional, so its base rate is divided by that of
+        its parent.
+        """
+        for name, tower in self.towers.items():
+            bias = self.head(name).initial_bias()
+            for derived in self.derived:
+                if derived.task == name:
+                    bias = conditional_bias(bias, self.head(derived.within).initial_bias())
+            assert isinstance(tower, Tower)
+            tower.last.bias.data.copy_(bias)
+
+    def _links(self) -> list[Link]:
+        return [link for link in self.links if isinstance(link, Link)]
+
+    def _task_of(self, output: str) -> str:
+        return next((d.task for d in self.derived if d.name == output), output)
+
+
+class Tower(nn.Module):
+    """A task's own layers: hidden ones, then a linear one to the head's parameters."""
+
+    def __init__(
+        self, in_features: int, widths: Sequence[int], out_features: int, *, dropout: float
+    ) -> None:
+        super().__init__()
+        self.hidden = MLP(in_features, tuple(widths), dropout=dropout) if widths else nn.Identity()
+        self.last = nn.Linear(widths[-1] if widths else in_features, out_features)
+        nn.init.xavier_uniform_(self.last.weight)
+
+    def forward(self, representation: Tensor) -> Tensor:
+        hidden: Tensor = self.hidden(representation)
+        parameters: Tensor = self.last(hidden)
+        return parameters
+
+
+class Visible(NamedTuple):
+    """Which entries enter the shared network, and which only some towers."""
+
+    shared: tuple[str, ...]
+    per_task: dict[str, tuple[str, ...]]
+
+
+def visible_entries(layout: Layout, tasks: Mapping[str, Task]) -> Visible:
+    """Sort the entries by who may read them."""
+    entries = entry_features(layout)
+    features = set(entries.values())
+    allowed: dict[str, set[str]] = {}
+    for name, task in tasks.items():
+        for feature in (*(task.include or ()), *task.hide):
+            if feature not in features:
+                raise UnknownNameError(
+                    feature, what="feature", known=features, where=f"task {name!r}"
+                )
+        allowed[name] = set(features if task.include is None else task.include) - set(task.hide)
+        if not allowed[name]:
+            raise TaskError(f"Task {name!r} may read no feature. Include one, or hide fewer.")
+    common = set.intersection(*allowed.values())
+    if not common:
+        raise TaskError(
+            "No feature may be read by every task, so there is nothing to share. "
+            "Train the tasks apart, or hide fewer features."
+        )
+    shared = tuple(entry for entry, feature in entries.items() if feature in common)
+    per_task = {
+        name: tuple(e for e, f in entries.items() if f in may_read and f not in common)
+        for name, may_read in allowed.items()
+    }
+    return Visible(shared, per_task)
+
+
+def entry_features(layout: Layout) -> dict[str, str]:
+    """The feature that each entry belongs to, in the order in which entries are laid out."""
+    named = {column.name: column.feature for column in (*layout.ids, *layout.lists)}
+    named |= {number.name: number.name for number in layout.numbers}
+    return named | {name: name for name in layout.vectors or {}}
+
+
+def entry_widths(layout: Layout) -> dict[str, int]:
+    """How wide each entry is."""
+    columns = (*layout.ids, *layout.lists)
+    widths = {column.name: layout.table(column.table).width for column in columns}
+    widths |= {number.name: 2 + number.num_pieces for number in layout.numbers}
+    return widths | dict(layout.vectors or {})
+
+
+def encode_numbers(numbers: Tensor, layout: Layout) -> dict[str, Tensor]:
+    """Each numeric feature as `[B, 2 + pieces]`: quantile, missing, and the filled pieces."""
+    if not layout.numbers:
+        return {}
+    columns = numbers.view(len(numbers), len(layout.numbers), 3)  # [B, M, 3]
+    most = max(number.num_pieces for number in layout.numbers)
+    piece = torch.arange(most, device=numbers.device, dtype=numbers.dtype)
+    filled = (columns[:, :, 1:2] - piece).clamp(0.0, 1.0)  # [B, M, P]
+    encoded = torch.cat([columns[:, :, 0::2], filled], dim=2).unbind(1)
+    return {
+        number.name: row if number.num_pieces == most else row[:, : 2 + number.num_pieces]
+        for number, row in zip(layout.numbers, encoded, strict=True)
+    }
+
+
+def conditional_bias(joint: Tensor, parent: Tensor) -> Tensor:
+    """Logit of P(child | parent) from the logits of the joint event and of the parent."""
+    rate = (joint.sigmoid() / parent.sigmoid()).clamp(1e-6, 1 - 1e-6)
+    return torch.logit(rate)
+
+
+def rows_of(batch: Batch, task: str) -> Rows:
+    """What the head of a task may read of a batch."""
+    prefix = f"{task}."
+    extras = {k.removeprefix(prefix): v for k, v in batch.extras.items() if k.startswith(prefix)}
+    return Rows(batch.observed.get(task), extras, batch.keys.get("request"))
+
+
+ModelFactory = Callable[[Layout, Sequence[Task]], MultiTaskModel]
+"""Builds a model for a layout: a class, a function or a `partial`."""
+
+__all__ = ["Fields", "ModelFactory", "MultiTaskModel", "Trace"]

@@ -1,0 +1,115 @@
+"""Tables of vectors: one storage a width, one lookup a batch, row-sparse gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from plait.data.batch import Column, Lists, Table
+
+INITIAL_SCALE = 0.01
+
+
+class ListVectors(NamedTuple):
+    """The vectors of a list feature, row after row.
+
+    Attributes:
+        values: `[N, d]`.
+        offsets: int64 `[B + 1]`.
+        weights: float32 `[N]`, or None.
+    """
+
+    values: Tensor
+    offsets: Tensor
+    weights: Tensor | None
+
+
+class Tables(nn.Module):
+    """Every table of a model, those of one width laid one after another in one storage.
+
+    All columns and lists that read tables of one width are looked up at once, so that a batch
+    costs one gather and one row-sparse gradient a width, however many features there are.
+
+    Args:
+        tables: name, rows and width of each table.
+        columns: the columns of `Batch.ids`, in order.
+        lists: the list features.
+    """
+
+    def __init__(
+        self, tables: Sequence[Table], columns: Sequence[Column], lists: Sequence[Column] = ()
+    ) -> None:
+        super().__init__()
+        self.tables = tuple(tables)
+        self.columns = tuple(columns)
+        self.lists = tuple(lists)
+        used = {column.table for column in (*columns, *lists)}
+        self._start: dict[str, int] = {}
+        self.storages = nn.ParameterDict()
+        for width in sorted({table.width for table in tables if table.name in used}):
+            rows = 0
+            for table in tables:
+                if table.width == width and table.name in used:
+                    self._start[table.name] = rows
+                    rows += table.num_rows
+            storage = torch.empty(rows, width).normal_(0.0, INITIAL_SCALE)
+            self.storages[str(width)] = nn.Parameter(storage)
+        self._width = {table.name: table.width for table in tables}
+        self._positions: dict[str, list[int]] = {}
+        for width_name in self.storages:
+            positions = [
+                position
+                for position, column in enumerate(self.columns)
+                if str(self._width[column.table]) == width_name
+            ]
+            self._positions[width_name] = positions
+            starts = [self._start[self.columns[position].table] for position in positions]
+            self.register_buffer(f"_start_{width_name}", torch.tensor(starts), persistent=False)
+            self.register_buffer(f"_column_{width_name}", torch.tensor(positions), persistent=False)
+
+    def forward(
+        self, ids: Tensor, lists: Mapping[str, Lists]
+    ) -> tuple[dict[str, Tensor], dict[str, ListVectors]]:
+        """Vectors `[B, d]` of every column by name, and those of every list feature."""
+        vectors: dict[str, Tensor] = {}
+        sequences: dict[str, ListVectors] = {}
+        for width, storage in self.storages.items():
+            found, found_lists = self._look_up(width, storage, ids, lists)
+            vectors.update(found)
+            sequences.update(found_lists)
+        return vectors, sequences
+
+    def rows_of(self, table: str) -> tuple[str, slice]:
+        """Which storage holds a table, and which of its rows."""
+        start = self._start[table]
+        stop = start + next(t.num_rows for t in self.tables if t.name == table)
+        return str(self._width[table]), slice(start, stop)
+
+    def _look_up(
+        self, width: str, storage: Tensor, ids: Tensor, lists: Mapping[str, Lists]
+    ) -> tuple[dict[str, Tensor], dict[str, ListVectors]]:
+        positions = self._positions[width]
+        mine = [column for column in self.lists if str(self._width[column.table]) == width]
+        whole = len(positions) == len(self.columns)
+        columns = ids if whole else ids.index_select(1, self.get_buffer(f"_column_{width}"))
+        indices = [(columns + self.get_buffer(f"_start_{width}")).flatten()]
+        indices += [lists[c.name].values.long() + self._start[c.table] for c in mine]
+        looked_up = functional.embedding(
+            torch.cat(indices) if mine else indices[0],
+            storage,
+            sparse=self.training and torch.is_grad_enabled(),
+        )  # [B * C + N, d]
+        sizes = [len(index) for index in indices]
+        head, *tails = looked_up.split(sizes) if mine else (looked_up,)
+        names = [self.columns[position].name for position in positions]
+        by_column = head.view(len(ids), len(positions), storage.shape[1])  # [B, C, d]
+        vectors = dict(zip(names, by_column.unbind(1), strict=True)) if positions else {}
+        sequences = {
+            column.name: ListVectors(tail, lists[column.name].offsets, lists[column.name].weights)
+            for column, tail in zip(mine, tails, strict=True)
+        }
+        return vectors, sequences

@@ -1,0 +1,130 @@
+"""Raw rows in, named predictions out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from plait.artifact import Artifact, read_artifact
+from plait.data.labels import TaskReader
+from plait.data.preparing import Log, write_part
+from plait.data.reading import Source
+from plait.data.serving import unlabelled_batch
+from plait.data.staging import chunks, stage
+from plait.tasks import Multiclass
+from plait.training import Evaluation, evaluate_store
+
+
+class Predictor:
+    """A trained model that takes what stands in the log and gives predictions by name.
+
+    Stability: experimental.
+
+    Attributes:
+        artifact: the model, its preprocessor, schema and side tables.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self._reader = TaskReader(tuple(artifact.model.tasks.values()))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that `predict` gives."""
+        return tuple(c for output in self.artifact.model.outputs for c in self._columns(output))
+
+    def predict(self, source: Source, *, keep: Sequence[str] = ()) -> pl.DataFrame:
+        """Predictions for every row, in the order of the rows.
+
+        A task with several classes gives a column for each (`genre.comedy`). Labels are not
+        needed. Users, items and categories that training never saw are read as *unknown*.
+
+        Args:
+            source: a file, a folder, a glob or a data frame.
+            keep: raw columns to hand through, in front of the predictions.
+
+        Raises:
+            DataError: a file that cannot be read, or a column that is not of its kind.
+            UnknownNameError: a column that is missing.
+        """
+        log = self._log(source, columns=tuple(keep))
+        features = [c for f in log.schema.features for c in f.columns()]
+        needed = dict.fromkeys([*features, *sorted(self._reader.extra_columns), *keep])
+        with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
+            parts = [
+                pl.concat([chunk.select(keep), self._predict(chunk)], how="horizontal")
+                for chunk in self._chunks(log, needed, Path(scratch))
+            ]
+        return pl.concat(parts)
+
+    def evaluate(
+        self, source: Source, *, group_by: str | None = None, slices: Sequence[str] = ()
+    ) -> Evaluation:
+        """Judge the model on labelled rows: the metrics of `predict` on the same rows.
+
+        Args:
+            source: rows with labels.
+            group_by: column for the grouped metrics.
+            slices: columns to slice by.
+
+        Raises:
+            TaskError: labels outside their kind.
+            UnknownNameError: a column that is missing.
+        """
+        log = self._log(source, columns=(*([group_by] if group_by else []), *slices))
+        with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
+            rows = self._chunks(log, log.needed_columns(), Path(scratch))
+            store, _ = write_part(Path(scratch) / "rows", rows, log, self.artifact.preprocessor)
+            return evaluate_store(self.artifact.model, store, group_by=group_by, slices=slices)
+
+    def _log(self, source: Source, *, columns: tuple[str, ...]) -> Log:
+        return Log(
+            sources=(source,),
+            schema=self.artifact.schema,
+            tasks=tuple(self.artifact.model.tasks.values()),
+            tables=self.artifact.tables,
+            columns=columns,
+            ranks="after",  # which features a model may have was decided when it was trained
+        )
+
+    def _chunks(self, log: Log, needed: Collection[str], scratch: Path) -> Iterator[pl.DataFrame]:
+        frame = log.rows()
+        log.check(frame, needed)
+        staged = stage(frame, needed, scratch / "raw.arrow")
+        yield from chunks(staged, staged.select(pl.len()).collect().item())
+
+    def _predict(self, chunk: pl.DataFrame) -> pl.DataFrame:
+        batch = unlabelled_batch(
+            self.artifact.preprocessor.transform(chunk),
+            extras=dict(zip(self._reader.extras, self._reader.read_extras(chunk).T, strict=True)),
+        )
+        with torch.inference_mode():
+            predictions = self.artifact.model.predict(batch)
+        columns: dict[str, pl.Series] = {}
+        for output, values in predictions.items():
+            names = self._columns(output)
+            for name, column in zip(names, values.reshape(len(batch), -1).T, strict=True):
+                columns[name] = pl.Series(name, column.contiguous().numpy())
+        return pl.DataFrame(columns)
+
+    def _columns(self, output: str) -> tuple[str, ...]:
+        task = self.artifact.model.head(output).task
+        if isinstance(task, Multiclass):
+            return tuple(f"{output}.{value}" for value in task.classes or ())
+        return (output,)
+
+
+def load(folder: str | Path) -> Predictor:
+    """The trained model of a finished run, ready for raw rows.
+
+    Args:
+        folder: the run's folder, or the `artifact` folder in it.
+
+    Raises:
+        ArtifactError: no artifact, a damaged or newer one.
+    """
+    return Predictor(read_artifact(Path(folder)))

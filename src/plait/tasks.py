@@ -1,0 +1,377 @@
+"""Tasks: what is predicted, on which rows its label means something, and how much a row counts.
+
+A task is a frozen record: pure data, no tensors. Labels, spaces and weights are expressions over
+the columns of the log (`plait.data.expressions`), read when the log is prepared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+from plait.errors import TaskError, UnknownNameError
+
+__all__ = [
+    "TASK_KINDS",
+    "Binary",
+    "Count",
+    "Multiclass",
+    "Ranking",
+    "Regression",
+    "Task",
+    "Value",
+    "WatchTime",
+    "check_tasks",
+    "task_from_json",
+    "task_to_json",
+]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every kind of task has in common. Use one of the kinds below.
+
+    Stability: stable.
+
+    Attributes:
+        name: how predictions, metrics and columns of the output are called.
+        label: expression that gives the label, `name` itself where left out. A null is *missing*.
+        space: expression for the rows on which the label is defined (`click == 1` for a
+            conversion that can only follow a click). None: every row.
+        serves: expression for the rows on which the prediction will be asked. None: every row.
+        observed: expression for the rows on which the label was seen, over and above "not null".
+        weight: expression for the weight of a row in this task's loss. None: 1.
+        role: an `auxiliary` task is trained but takes no part in stopping or in the choice of a
+            checkpoint.
+        parents: tasks whose label must be positive where this one is. Violations are counted.
+        min_positives: fewer positives than this in the training rows are said in a warning.
+        normaliser: what the sum of row losses is divided by: `observed`, the weight of the
+            observed rows in the batch; `expected`, the share of observed rows in the training set
+            times the batch size; `batch`, the batch size. `auto` takes `expected` where fewer than
+            32 observed rows are to be expected in a batch, else `observed`.
+        include: features that this task may read; None: all.
+        hide: features that this task may not read. Features hidden from some task leave the
+            shared network and go straight to the towers of the tasks that may read them.
+        tower: widths of the hidden layers between the shared network and the head; None: the
+            model's default.
+        learning_rate_multiplier: factor on the learning rate of this task's tower and head.
+    """
+
+    kind: ClassVar[str]
+
+    name: str
+    _: KW_ONLY
+    label: str | None = None
+    space: str | None = None
+    serves: str | None = None
+    observed: str | None = None
+    weight: str | None = None
+    role: Literal["target", "auxiliary"] = "target"
+    parents: tuple[str, ...] = ()
+    min_positives: int = 100
+    normaliser: Literal["auto", "observed", "expected", "batch"] = "auto"
+    include: tuple[str, ...] | None = None
+    hide: tuple[str, ...] = ()
+    tower: tuple[int, ...] | None = None
+    learning_rate_multiplier: float = 1.0
+
+    def __post_init__(self) -> None:
+        problems = list(self._problems())
+        if problems:
+            raise TaskError(f"Task {self.name!r}: " + "; ".join(problems) + ".")
+
+    @property
+    def label_expression(self) -> str:
+        """The expression of the label: `label`, or the task's name where it was left out."""
+        return self.name if self.label is None else self.label
+
+    def extras(self) -> dict[str, str]:
+        """Further columns that the head reads, as name -> expression (the duration of a video)."""
+        return {}
+
+    def _problems(self) -> Iterable[str]:
+        if not _NAME.fullmatch(self.name):
+            yield "`name` must be letters, digits and underscores, not starting with a digit"
+        if self.role not in ("target", "auxiliary"):
+            yield f"`role` is 'target' or 'auxiliary', got {self.role!r}"
+        if self.normaliser not in ("auto", "observed", "expected", "batch"):
+            yield (
+                "`normaliser` is 'auto', 'observed', 'expected' or 'batch', "
+                f"got {self.normaliser!r}"
+            )
+        if self.name in self.parents:
+            yield "`parents` holds the task itself"
+        if self.min_positives < 0:
+            yield f"`min_positives` must not be negative, got {self.min_positives}"
+        if not self.learning_rate_multiplier > 0:
+            yield (
+                f"`learning_rate_multiplier` must be positive, got {self.learning_rate_multiplier}"
+            )
+        if self.include is not None and set(self.include) & set(self.hide):
+            yield f"both included and hidden: {sorted(set(self.include) & set(self.hide))}"
+        if self.tower is not None and any(width < 1 for width in self.tower):
+            yield f"`tower` widths must be positive, got {self.tower}"
+
+
+@dataclass(frozen=True)
+class Binary(Task):
+    """A yes or no: click, like, purchase.
+
+    Example:
+        >>> Binary("like", label="rating >= 4").label_expression
+        'rating >= 4'
+
+    Attributes:
+        positive_weight: weight of a positive row relative to a negative one. Predictions are
+            corrected for it: the log odds get `-log(positive_weight)`.
+        focal_gamma: exponent of the focal loss (Lin et al., 2017); predictions are brought back to
+            probabilities in closed form (Charoenphakdee et al., 2021). None: cross-entropy.
+        trials: expression for the number of tries that a row stands for. The label then counts
+            the successes among them (clicks among impressions).
+    """
+
+    kind: ClassVar[str] = "binary"
+
+    _: KW_ONLY
+    positive_weight: float | None = None
+    focal_gamma: float | None = None
+    trials: str | None = None
+
+    def extras(self) -> dict[str, str]:
+        """The trials, where rows are aggregated."""
+        return {} if self.trials is None else {"trials": self.trials}
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        if self.positive_weight is not None and not self.positive_weight > 0:
+            yield f"`positive_weight` must be positive, got {self.positive_weight}"
+        if self.focal_gamma is not None and not self.focal_gamma >= 0:
+            yield f"`focal_gamma` must be at least 0, got {self.focal_gamma}"
+
+
+@dataclass(frozen=True)
+class Multiclass(Task):
+    """One of several classes.
+
+    Attributes:
+        classes: the label's values in order; None: those of the training rows, sorted.
+        class_weights: weight of each class in the loss, in the order of `classes`.
+    """
+
+    kind: ClassVar[str] = "multiclass"
+
+    _: KW_ONLY
+    classes: tuple[str, ...] | tuple[int, ...] | None = None
+    class_weights: tuple[float, ...] | None = None
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
+            yield f"`classes` needs two or more different values, got {self.classes}"
+        if self.class_weights is not None:
+            if self.classes is None:
+                yield "`class_weights` needs `classes`, so that their order is known"
+            elif len(self.class_weights) != len(self.classes):
+                yield f"{len(self.class_weights)} class weights for {len(self.classes)} classes"
+            if any(not weight > 0 for weight in self.class_weights):
+                yield f"`class_weights` must be positive, got {self.class_weights}"
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """A number: a rating, hours, a price.
+
+    Attributes:
+        transform: `log1p` trains on log(1 + y) and predicts in raw units, corrected by the smearing
+            estimate (Duan, 1983), so that the mean stays right.
+        clip_quantile: labels above this quantile of the training rows are cut in the *loss* (not
+            in the metrics). None: none are.
+        loss: on the standardised target: half the squared error, Huber's (delta 1) or the absolute
+            error.
+    """
+
+    kind: ClassVar[str] = "regression"
+
+    _: KW_ONLY
+    transform: Literal["none", "log1p"] = "none"
+    clip_quantile: float | None = None
+    loss: Literal["squared", "huber", "absolute"] = "squared"
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        if self.transform not in ("none", "log1p"):
+            yield f"`transform` is 'none' or 'log1p', got {self.transform!r}"
+        if self.loss not in ("squared", "huber", "absolute"):
+            yield f"`loss` is 'squared', 'huber' or 'absolute', got {self.loss!r}"
+        if self.clip_quantile is not None and not 0 < self.clip_quantile < 1:
+            yield f"`clip_quantile` must lie between 0 and 1, got {self.clip_quantile}"
+
+
+@dataclass(frozen=True)
+class Count(Task):
+    """A number of events, with the Poisson deviance as loss.
+
+    Attributes:
+        exposure: expression for the time or chances in which the events were counted; the
+            prediction is for the row's own exposure.
+    """
+
+    kind: ClassVar[str] = "count"
+
+    _: KW_ONLY
+    exposure: str | None = None
+
+    def extras(self) -> dict[str, str]:
+        """The exposure, where the task has one."""
+        return {} if self.exposure is None else {"exposure": self.exposure}
+
+
+@dataclass(frozen=True)
+class Value(Task):
+    """An amount that is mostly zero and else skewed: spend, lifetime value.
+
+    The zero-inflated lognormal likelihood (Wang et al., `A Deep Probabilistic Model for Customer
+    Lifetime Value Prediction <https://arxiv.org/abs/1912.07753>`_, 2019). The prediction is the
+    mean, in raw units.
+    """
+
+    kind: ClassVar[str] = "value"
+
+
+@dataclass(frozen=True)
+class WatchTime(Task):
+    """Seconds watched, given how long the video is.
+
+    Attributes:
+        duration: expression for the length of the video, in the unit of the label.
+        form: `cread` classifies over adaptive time thresholds and restores the mean (Sun et al.,
+            2024); `d2q` regresses the quantile within groups of like duration (Zhan et al., 2022);
+            `wlr` is weighted logistic regression (Covington et al., 2016).
+        num_bins: thresholds of `cread`, duration groups of `d2q`.
+    """
+
+    kind: ClassVar[str] = "watch_time"
+
+    _: KW_ONLY
+    duration: str = ""
+    form: Literal["cread", "d2q", "wlr"] = "cread"
+    num_bins: int = 20
+
+    def extras(self) -> dict[str, str]:
+        """The duration, which loss and prediction need."""
+        return {"duration": self.duration}
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        if not self.duration:
+            yield "`duration` is missing: an expression for the length of the video"
+        if self.form not in ("cread", "d2q", "wlr"):
+            yield f"`form` is 'cread', 'd2q' or 'wlr', got {self.form!r}"
+        if self.num_bins < 2:
+            yield f"`num_bins` must be at least 2, got {self.num_bins}"
+
+
+@dataclass(frozen=True)
+class Ranking(Task):
+    """An order among the rows of one request.
+
+    Needs the role `request` in the schema; batches then hold whole requests.
+
+    Attributes:
+        form: `bpr` compares every pair of unlike labels (Rendle et al., 2009); `listwise` is the
+            softmax cross-entropy over the request (Cao et al., 2007).
+    """
+
+    kind: ClassVar[str] = "ranking"
+
+    _: KW_ONLY
+    form: Literal["bpr", "listwise"] = "listwise"
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        if self.form not in ("bpr", "listwise"):
+            yield f"`form` is 'bpr' or 'listwise', got {self.form!r}"
+
+
+TASK_KINDS: tuple[type[Task], ...] = (
+    Binary,
+    Multiclass,
+    Regression,
+    Count,
+    Value,
+    WatchTime,
+    Ranking,
+)
+"""The kinds of task, in the order in which they are documented."""
+
+
+def check_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """The tasks as a tuple, or an error that names what does not fit together.
+
+    Raises:
+        TaskError: no task, two of one name, or parents that form a circle.
+        UnknownNameError: a parent that is not among the tasks.
+
+    Example:
+        >>> check_tasks([Binary("click"), Binary("buy", parents=("clik",))])
+        Traceback (most recent call last):
+        plait.errors.UnknownNameError: There is no task 'clik' in the parents of 'buy'. Did ...
+    """
+    found = tuple(tasks)
+    names = [task.name for task in found]
+    if not found:
+        raise TaskError("There is no task. Name at least one thing to predict.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TaskError(f"Two tasks share a name: {', '.join(twice)}. Names must differ.")
+    if all(task.role == "auxiliary" for task in found):
+        raise TaskError("Every task is auxiliary: at least one needs the role 'target'.")
+    for task in found:
+        for parent in task.parents:
+            if parent not in names:
+                raise UnknownNameError(
+                    parent, what="task", known=names, where=f"the parents of {task.name!r}"
+                )
+    _check_no_circle({task.name: task.parents for task in found})
+    return found
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """A task as plain data, with its kind.
+
+    Example:
+        >>> task_from_json(task_to_json(Binary("click"))) == Binary("click")
+        True
+    """
+    return {"kind": type(task).kind, **asdict(task)}
+
+
+def task_from_json(form: Mapping[str, Any]) -> Task:
+    """The task of a JSON form.
+
+    Raises:
+        UnknownNameError: a kind that is not known.
+    """
+    kinds = {kind.kind: kind for kind in TASK_KINDS}
+    if form["kind"] not in kinds:
+        raise UnknownNameError(form["kind"], what="kind of task", known=kinds)
+    settings = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in form.items()
+        if name != "kind"
+    }
+    return kinds[form["kind"]](**settings)
+
+
+def _check_no_circle(parents: dict[str, tuple[str, ...]]) -> None:
+    settled: set[str] = set()
+    while len(settled) < len(parents):
+        ready = {name for name in parents if set(parents[name]) <= settled} - settled
+        if not ready:
+            left = ", ".join(sorted(set(parents) - settled))
+            raise TaskError(f"The parents of these tasks form a circle: {left}.")
+        settled |= ready

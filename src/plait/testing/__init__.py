@@ -1,0 +1,24 @@
+"""Contract suites: what every part of a kind must do, ready to run on a part of your own.
+
+A suite is a class to subclass in a pytest file. Say how the part is made; the tests come with it.
+
+    class TestMyArchitecture(ArchitectureContract):
+        def make(self, tasks: Sequence[str]) -> MyArchitecture:
+            return MyArchitecture(Widths(main=12), tasks, layers=(8, 4))
+"""
+
+from __future__ import annotations
+
+from .architectures import ArchitectureContract
+from .heads import HeadCase, HeadContract
+from .links import LinkContract
+from .metrics import MetricContract, MetricRows
+
+__all__ = [
+    "ArchitectureContract",
+    "HeadCase",
+    "HeadContract",
+    "LinkContract",
+    "MetricContract",
+    "MetricRows",
+]

@@ -1,0 +1,133 @@
+"""Which checkpoints are worth keeping: the best by mix, the best of each task, a Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .checkpoint import save_tensors
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One kept state of the model.
+
+    Attributes:
+        step: after how many steps.
+        scores: primary metric by task, higher is better.
+        mix: the mix that stopping reads.
+    """
+
+    step: int
+    scores: Mapping[str, float]
+    mix: float
+
+
+@dataclass
+class Archive:
+    """Kept states of a run: best mix, best of each task, and up to `cap` that none dominates.
+
+    An entry dominates another when no task is worse by more than `tolerance` and one is better by
+    more than it. Over the cap, the entry in the most crowded place goes. Files of entries that left
+    are removed by `collect`, which the trainer calls once a checkpoint no longer names them.
+
+    Args:
+        folder: where states are written.
+        cap: size of the front.
+        tolerance: difference of scores that counts as noise.
+    """
+
+    folder: Path
+    cap: int = 8
+    tolerance: float = 1e-4
+    best: Entry | None = None
+    best_of_task: dict[str, Entry] = field(default_factory=dict)
+    front: list[Entry] = field(default_factory=list)
+
+    def offer(self, entry: Entry, state: Mapping[str, Tensor]) -> bool:
+        """Keep the state if it deserves it; whether its mix is the best so far."""
+        if not any(math.isfinite(score) for score in entry.scores.values()):
+            return False
+        is_best = _is_better(entry.mix, self.best.mix if self.best else math.nan)
+        if is_best:
+            self.best = entry
+        for task, score in entry.scores.items():
+            champion = self.best_of_task.get(task)
+            if _is_better(score, champion.scores[task] if champion else math.nan):
+                self.best_of_task[task] = entry
+        self._insert(entry)
+        if entry.step in self._kept_steps():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_tensors(state, self.path(entry))
+        return is_best
+
+    def path(self, entry: Entry) -> Path:
+        """The file that holds an entry's state."""
+        return self.folder / f"step-{entry.step:08d}.safetensors"
+
+    def collect(self) -> None:
+        """Remove the files of entries that are no longer kept."""
+        kept = self._kept_steps()
+        for path in self.folder.glob("step-*.safetensors"):
+            if int(path.stem.removeprefix("step-")) not in kept:
+                path.unlink()
+
+    def to_json(self) -> dict[str, Any]:
+        """The index as plain data."""
+        return {
+            "best": vars(self.best) if self.best else None,
+            "best_of_task": {task: vars(entry) for task, entry in self.best_of_task.items()},
+            "front": [vars(entry) for entry in self.front],
+        }
+
+    def load_json(self, form: Mapping[str, Any]) -> None:
+        """Take back what `to_json` gave."""
+        self.best = Entry(**form["best"]) if form["best"] else None
+        self.best_of_task = {task: Entry(**entry) for task, entry in form["best_of_task"].items()}
+        self.front = [Entry(**entry) for entry in form["front"]]
+
+    def _insert(self, entry: Entry) -> None:
+        if any(dominates(kept, entry, self.tolerance) for kept in self.front):
+            return
+        self.front = [e for e in self.front if not dominates(entry, e, self.tolerance)]
+        self.front.append(entry)
+        if len(self.front) > self.cap:
+            crowding = crowding_distances(self.front)
+            self.front.pop(crowding.index(min(crowding)))
+
+    def _kept_steps(self) -> set[int]:
+        entries = [*self.front, *self.best_of_task.values()]
+        return {entry.step for entry in entries} | ({self.best.step} if self.best else set())
+
+
+def dominates(first: Entry, second: Entry, tolerance: float) -> bool:
+    """Whether `first` is nowhere worse and somewhere better, beyond the tolerance."""
+    gaps = [
+        first.scores[task] - second.scores[task]
+        for task in first.scores
+        if math.isfinite(first.scores[task]) and math.isfinite(second.scores[task])
+    ]
+    return all(gap >= -tolerance for gap in gaps) and any(gap > tolerance for gap in gaps)
+
+
+def crowding_distances(front: Sequence[Entry]) -> list[float]:
+    """Crowding distance of each entry (Deb et al., NSGA-II, 2002); infinite at the ends."""
+    distances = [0.0] * len(front)
+    for task in front[0].scores:
+        order = sorted(range(len(front)), key=lambda i: (front[i].scores[task], i))
+        low, high = front[order[0]].scores[task], front[order[-1]].scores[task]
+        distances[order[0]] = distances[order[-1]] = math.inf
+        if high > low:
+            for before, here, after in zip(order, order[1:], order[2:], strict=False):
+                gap = front[after].scores[task] - front[before].scores[task]
+                distances[here] += gap / (high - low)
+    return distances
+
+
+def _is_better(score: float, best: float) -> bool:
+    return math.isfinite(score) and (math.isnan(best) or score > best)

@@ -1,0 +1,96 @@
+"""Moments of a training run that others may watch: progress bars, trackers, tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One step, as it is told to callbacks.
+
+    Attributes:
+        step: steps done, this one included.
+        epoch: number of the epoch, from 1.
+        total_steps: steps that the run may take at most.
+        rows: rows in the batch.
+        losses: loss by task; a task without an observed row has none.
+        weights: weight in effect by task.
+    """
+
+    step: int
+    epoch: int
+    total_steps: int
+    rows: int
+    losses: Mapping[str, float]
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """One evaluation on the validation rows.
+
+    Attributes:
+        step: steps done.
+        epoch: epochs begun.
+        losses: mean training loss by task since the last evaluation.
+        scores: primary metric by task, higher is better.
+        mix: the weighted mean of `scores` that stopping reads; nan where it cannot be computed.
+        is_best: whether the mix is the best so far.
+        seconds: time since training began, earlier sessions of a resumed run included.
+    """
+
+    step: int
+    epoch: int
+    losses: Mapping[str, float]
+    scores: Mapping[str, float]
+    mix: float
+    is_best: bool
+    seconds: float
+
+
+@dataclass
+class History:
+    """What happened in training, evaluation by evaluation.
+
+    Attributes:
+        evaluations: the evaluations in order.
+        skipped: steps in which a task's loss was not finite, by task.
+        stopped: why training ended.
+        rows_per_second: training rows over the time spent in steps, in this session.
+    """
+
+    evaluations: list[EvaluationReport] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    stopped: str = ""
+    rows_per_second: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The history as plain data."""
+        return {
+            "evaluations": [vars(report) for report in self.evaluations],
+            "skipped": dict(self.skipped),
+            "stopped": self.stopped,
+            "rows_per_second": self.rows_per_second,
+        }
+
+
+class Callback:
+    """Watches a training run. Override the moments of interest.
+
+    Stability: experimental.
+    """
+
+    def on_start(self, *, steps_done: int, total_steps: int) -> None:
+        """Training begins, or goes on after `steps_done` steps."""
+
+    def on_step(self, report: StepReport) -> None:
+        """A step is done."""
+
+    def on_evaluation(self, report: EvaluationReport) -> None:
+        """The validation rows were judged."""
+
+    def on_end(self, history: History) -> None:
+        """Training is over."""

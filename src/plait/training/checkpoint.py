@@ -1,0 +1,100 @@
+"""Checkpoints: a folder of tensors and JSON, written beside and renamed, never half there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from plait.errors import CheckpointError
+
+VERSION = 1
+
+
+def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Write a checkpoint; an older one in `folder` stays until the new one is complete."""
+    beside = folder.with_name(folder.name + ".writing")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    save_tensors(tensors, beside / "tensors.safetensors")
+    write_json({"version": VERSION, **state}, beside / "state.json")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    beside.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The checkpoint in `folder`, or None where there is none.
+
+    A run that was killed between the two renames has its checkpoint under the old name.
+
+    Raises:
+        CheckpointError: a file is damaged or of another version.
+    """
+    old = folder.with_name(folder.name + ".old")
+    place = folder if folder.exists() else old
+    if not place.exists():
+        return None
+    try:
+        state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+        tensors = load_file(place / "tensors.safetensors")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(place, str(error)) from error
+    if state.get("version") != VERSION:
+        raise CheckpointError(
+            place, f"it is of version {state.get('version')!r}, this plait reads {VERSION}"
+        )
+    return tensors, state
+
+
+def optimizer_tensors(optimizer: Optimizer, prefix: str) -> dict[str, Tensor]:
+    """The optimizer's state, flat, by name."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{prefix}.{index}.{key}": torch.as_tensor(value)
+        for index, entries in state.items()
+        for key, value in entries.items()
+    }
+
+
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
+    """Take back what `optimizer_tensors` gave; rates and groups stay the optimizer's own."""
+    fresh = optimizer.state_dict()
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(f"{prefix}."):
+            index, key = name.removeprefix(f"{prefix}.").split(".")
+            entries.setdefault(int(index), {})[key] = tensor
+    fresh["state"] = entries
+    optimizer.load_state_dict(fresh)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors to a safetensors file and wait until the disk has them."""
+    beside = path.with_name(path.name + ".writing")
+    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, beside)
+    _sync_and_rename(beside, path)
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON beside and rename it; keys in their order, nan as it is."""
+    beside = path.with_name(path.name + ".writing")
+    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _sync_and_rename(beside, path)
+
+
+def _sync_and_rename(beside: Path, path: Path) -> None:
+    with beside.open("rb") as handle:
+        os.fsync(handle.fileno())
+    beside.rename(path)

@@ -1,0 +1,100 @@
+"""What is minimised: the one place where a way of learning enters the trainer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from plait.data.batch import Batch
+from plait.models import MultiTaskModel, Trace, rows_of
+from plait.tasks import Task
+
+
+class Losses(NamedTuple):
+    """What an objective gives for one batch.
+
+    Attributes:
+        tasks: scalar by task; a task without an observed row in the batch has no entry.
+        penalty: scalar that no balancer weighs, or None.
+        trace: the tensors between the stages, for gradient rules that cut there.
+    """
+
+    tasks: dict[str, Tensor]
+    penalty: Tensor | None = None
+    trace: Trace | None = None
+
+
+class Objective(ABC):
+    """What is minimised. `Supervised` is the ordinary one.
+
+    Stability: experimental.
+    """
+
+    @abstractmethod
+    def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
+        """The losses of one batch."""
+
+
+class Supervised(Objective):
+    """Each task's loss over its observed rows, and a penalty on the users' and items' vectors.
+
+    The penalty is half the squared norm of the *looked-up* rows of key tables, averaged over the
+    batch: a row that is used more is held back more, and rows that are not touched cost nothing.
+
+    Args:
+        expected: share of rows on which each task is observed, as the training set has it.
+        key_l2: factor of the penalty.
+    """
+
+    def __init__(self, expected: Mapping[str, float], *, key_l2: float = 0.0) -> None:
+        self.expected = dict(expected)
+        self.key_l2 = key_l2
+
+    def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
+        """Each task's masked, weighted loss, and the penalty."""
+        trace = model.trace(batch)
+        parameters = model.decode(trace.representations)
+        found: dict[str, Tensor] = {}
+        for name, task in model.tasks.items():
+            loss = self._task_loss(model, task, parameters[name], batch)
+            if loss is not None:
+                found[name] = loss
+        return Losses(found, self._penalty(model, trace), trace)
+
+    def _task_loss(
+        self, model: MultiTaskModel, task: Task, parameters: Tensor, batch: Batch
+    ) -> Tensor | None:
+        observed = batch.observed[task.name]
+        weight = batch.weights[task.name] * observed  # [B]
+        total = weight.sum()
+        if not total > 0:
+            return None
+        rows = model.head(task.name).loss(
+            parameters, batch.labels[task.name], rows_of(batch, task.name)
+        )  # [B]
+        summed = (rows * weight).sum()
+        return summed / self._normaliser(task, total, len(batch))
+
+    def _normaliser(self, task: Task, total: Tensor, rows: int) -> Tensor | float:
+        expected = self.expected[task.name] * rows
+        kind = task.normaliser
+        if kind == "auto":
+            kind = "expected" if expected < FEW_ROWS else "observed"
+        if kind == "batch":
+            return float(rows)
+        return total if kind == "observed" else max(expected, 1e-12)
+
+    def _penalty(self, model: MultiTaskModel, trace: Trace) -> Tensor | None:
+        vectors = model.key_vectors(trace.fields) if self.key_l2 > 0 else []
+        if not vectors:
+            return None
+        norms = [vector.square().sum(dim=1).mean() for vector in vectors]
+        return torch.stack(norms).sum() * (0.5 * self.key_l2)
+
+
+FEW_ROWS = 32
+"""Below this many observed rows to be expected in a batch, `auto` divides by the expectation."""

@@ -1,0 +1,98 @@
+"""How long, how fast and with what care a model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from plait.errors import ConfigurationError
+
+LARGE_LOG = 250_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Settings of a training run. The defaults are one recipe, tuned on validation folds only.
+
+    Stability: experimental.
+
+    Example:
+        >>> Training(epochs=3).rows_per_batch(100_000)
+        1024
+
+    Attributes:
+        epochs: most passes over the training rows.
+        max_steps: most steps, where given.
+        batch_size: rows a step. None: 1024, or 2048 above 250,000 training rows.
+        learning_rate: of the dense layers (AdamW).
+        weight_decay: of the dense layers; biases are left alone.
+        table_learning_rate: of the tables (row-wise Adagrad).
+        key_l2: factor of half the squared norm of looked-up user and item vectors.
+        clip_norm: largest norm of the dense gradient; None: not clipped.
+        schedule: of both rates after the warm-up: `constant`, or down to a tenth by `cosine` or
+            `linear`.
+        warmup_steps: steps in which the dense rate rises from 0.
+        average: decay of the averaged weights that are evaluated and saved; 0: none.
+        patience: evaluations without a better mix before training stops.
+        evaluate_steps: steps between two evaluations. None: once an epoch.
+        monitor: weight of each task in the mix that stopping reads. None: equal for targets.
+        checkpoint_seconds: least time between two checkpoints within an epoch.
+        seed: of weights, order and dropout.
+    """
+
+    epochs: int = 30
+    max_steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    table_learning_rate: float = 0.01
+    key_l2: float = 0.1
+    clip_norm: float | None = None
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup_steps: int = 0
+    average: float = 0.999
+    patience: int = 3
+    evaluate_steps: int | None = None
+    monitor: Mapping[str, float] | None = None
+    checkpoint_seconds: float = 30.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"`{name}` must be at least {least}, got {value}"
+            for name, least in _LEAST.items()
+            if (value := getattr(self, name)) is not None and not value >= least
+        ]
+        if not 0 <= self.average < 1:
+            problems.append(f"`average` must lie in [0, 1), got {self.average}")
+        if self.schedule not in ("constant", "cosine", "linear"):
+            problems.append(
+                f"`schedule` is 'constant', 'cosine' or 'linear', got {self.schedule!r}"
+            )
+        if self.monitor is not None and not any(w > 0 for w in self.monitor.values()):
+            problems.append("`monitor` gives no task a positive weight")
+        if problems:
+            raise ConfigurationError("Training: " + "; ".join(problems) + ".")
+
+    def rows_per_batch(self, num_rows: int) -> int:
+        """The batch size for a training set of this many rows."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return 1024 if num_rows <= LARGE_LOG else 2048
+
+
+_LEAST = {
+    "epochs": 1,
+    "max_steps": 1,
+    "batch_size": 1,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "table_learning_rate": 0,
+    "key_l2": 0,
+    "clip_norm": 0,
+    "warmup_steps": 0,
+    "patience": 1,
+    "evaluate_steps": 1,
+    "checkpoint_seconds": 0,
+}

@@ -1,0 +1,82 @@
+"""From a prepared training set to a model that is ready to be trained."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from plait.balancing import TaskFacts
+from plait.data.store import Store
+from plait.heads import TargetFacts
+from plait.models import MultiTaskModel
+from plait.tasks import Binary, Multiclass
+
+
+def fit_heads(model: MultiTaskModel, train: Store) -> None:
+    """Give every head its training labels, and every last bias the base rate.
+
+    Raises:
+        TaskError: labels that are outside a task's kind, all missing, or of one class.
+    """
+    for name in model.tasks:
+        model.head(name).fit(target_facts(train, name))
+    model.start_from_base_rates()
+
+
+def check_labels(model: MultiTaskModel, store: Store) -> None:
+    """See that the labels of rows that are only judged are of their kind; none at all is fine.
+
+    Raises:
+        TaskError: labels that are outside a task's kind.
+    """
+    for name in model.tasks:
+        facts = target_facts(store, name)
+        if len(facts.targets):
+            model.head(name).check(facts)
+
+
+def target_facts(store: Store, task: str) -> TargetFacts:
+    """The observed labels of a task with their weights and extra columns."""
+    observed = store.observed(task)
+    prefix = f"{task}."
+    extras = {
+        name.removeprefix(prefix): store.extra(name)[observed].astype(np.float64)
+        for name in store.extras
+        if name.startswith(prefix)
+    }
+    return TargetFacts(
+        targets=store.labels(task)[observed].astype(np.float64),
+        weights=store.weights(task)[observed].astype(np.float64),
+        extras=extras,
+    )
+
+
+def task_facts(model: MultiTaskModel, train: Store) -> dict[str, TaskFacts]:
+    """What balancers may know of each task before training."""
+    facts: dict[str, TaskFacts] = {}
+    for name, task in model.tasks.items():
+        found = target_facts(train, name)
+        total = found.weights.sum()
+        mean = float((found.targets * found.weights).sum() / total) if total > 0 else float("nan")
+        entropy = None
+        if isinstance(task, Binary):
+            entropy = _entropy(np.array([mean, 1 - mean]))
+        elif isinstance(task, Multiclass):
+            counts = np.bincount(found.targets.astype(np.int64), weights=found.weights)
+            entropy = _entropy(counts / total)
+        share = float(train.observed(name).mean()) if train.num_rows else 0.0
+        facts[name] = TaskFacts(observed=share, mean=mean, entropy=entropy)
+    return facts
+
+
+def expected_shares(model: MultiTaskModel, train: Store) -> dict[str, float]:
+    """Weight of a task's observed rows, divided by all rows: what a batch row is to bring."""
+    rows = max(1, train.num_rows)
+    return {
+        name: float((train.weights(name) * train.observed(name)).sum(dtype=np.float64)) / rows
+        for name in model.tasks
+    }
+
+
+def _entropy(rates: np.ndarray) -> float:
+    positive = rates[rates > 0]
+    return float(-(positive * np.log(positive)).sum())

@@ -1,0 +1,296 @@
+"""The loop: batches in, steps out, evaluations and checkpoints between them. Nothing else."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from plait.balancing import Balancer, Equal
+from plait.data.batch import Batch
+from plait.data.loading import BatchLoader
+from plait.data.store import Store
+from plait.errors import TrainingError, TrainingInterrupted
+from plait.models import MultiTaskModel
+
+from .archive import Archive, Entry
+from .callbacks import Callback, EvaluationReport, History, StepReport
+from .checkpoint import read_checkpoint, save_tensors, write_checkpoint
+from .interrupts import Interrupt, catch_interrupts
+from .judging import mix, scores
+from .objective import Losses, Objective, Supervised
+from .prediction import predict_store
+from .settings import Training
+from .setup import expected_shares, task_facts
+from .stepping import Stepper
+
+BAD_STEPS = 10
+"""Training ends after this many steps in a row in which some task's loss was not finite."""
+
+
+class Trainer:
+    """Trains a model on a prepared store.
+
+    Stability: experimental.
+
+    Two runs of one seed give the same bits, and a run that was killed and resumed gives those of
+    one that never was: everything that changes between steps is in the checkpoint.
+
+    Args:
+        model: the model; its weights are changed in place.
+        settings: how long, how fast.
+        balancer: from several losses to gradients.
+        objective: what is minimised. None: `Supervised`.
+        callbacks: told of every step and evaluation.
+        folder: where checkpoints and kept states go. None: nothing is written, and the best state
+            is kept in memory.
+
+    Raises:
+        TrainingError: a loss stays not finite.
+        TrainingInterrupted: SIGINT or SIGTERM came; a checkpoint was written first.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        settings: Training | None = None,
+        *,
+        balancer: Balancer | None = None,
+        objective: Objective | None = None,
+        callbacks: Sequence[Callback] = (),
+        folder: Path | None = None,
+    ) -> None:
+        self.model = model
+        self.settings = settings or Training()
+        self.balancer = balancer or Equal()
+        self.objective = objective
+        self.callbacks = tuple(callbacks)
+        self.folder = folder
+        self.archive = Archive(folder / "archive") if folder else None
+        self.history = History()
+        self._best: dict[str, Tensor] | None = None
+        self._best_mix = math.nan
+        self._waited = 0
+        self._bad_steps = 0
+        self._seconds_before = 0.0
+        self._loss_sums: dict[str, float] = {}
+        self._loss_counts: dict[str, int] = {}
+
+    def fit(self, train: Store, valid: Store | None = None) -> History:
+        """Train, and leave the best weights in the model.
+
+        Without validation rows every epoch is run and the last weights are the result.
+        """
+        settings = self.settings
+        self._began = time.monotonic()
+        objective = self.objective or Supervised(
+            expected_shares(self.model, train), key_l2=settings.key_l2
+        )
+        self.balancer.prepare(task_facts(self.model, train))
+        loader = BatchLoader(
+            train,
+            settings.rows_per_batch(train.num_rows),
+            seed=settings.seed,
+            group_by="request" if _needs_requests(self.model) else None,
+        )
+        total = len(loader) * settings.epochs
+        if settings.max_steps is not None:
+            total = min(total, settings.max_steps)
+        self.stepper = Stepper(self.model, settings, total_steps=total)
+        with torch.random.fork_rng(devices=[]), catch_interrupts() as interrupt:
+            torch.manual_seed(settings.seed)
+            self._resume(loader)
+            for callback in self.callbacks:
+                callback.on_start(steps_done=self.stepper.steps, total_steps=total)
+            self._run(objective, loader, valid, interrupt)
+        self._finish()
+        return self.history
+
+    def _run(
+        self, objective: Objective, loader: BatchLoader, valid: Store | None, interrupt: Interrupt
+    ) -> None:
+        rows, spent, saved = 0, 0.0, time.monotonic()
+        while not self.history.stopped:
+            for batch in loader:
+                begun = time.perf_counter()
+                self._step(objective, batch.to(self._device()), epoch=loader.epoch)
+                spent += time.perf_counter() - begun
+                rows += len(batch)
+                self._look(valid, loader)
+                if interrupt.signal is not None:
+                    self._checkpoint(loader)
+                    place = str(self.folder) if self.folder else None
+                    raise TrainingInterrupted(interrupt.signal, folder=place)
+                if self.history.stopped:
+                    break
+                if time.monotonic() - saved >= self.settings.checkpoint_seconds:
+                    self._checkpoint(loader)
+                    saved = time.monotonic()
+        self.history.rows_per_second = rows / spent if spent else 0.0
+        self._checkpoint(loader)
+
+    def _look(self, valid: Store | None, loader: BatchLoader) -> None:
+        """Evaluate where it is time to, and see whether training is over."""
+        steps, last = self.stepper.steps, self.stepper.steps >= self.stepper.total_steps
+        if last or steps % (self.settings.evaluate_steps or len(loader)) == 0:
+            self._evaluate(valid, loader.epoch)
+            if self._waited >= self.settings.patience:
+                self.history.stopped = "no better mix within the patience"
+        if last and not self.history.stopped:
+            self.history.stopped = "all steps were run"
+
+    def _step(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
+        self.model.train()
+        losses = objective.losses(self.model, batch, self.stepper.steps)
+        values = {name: float(loss.detach()) for name, loss in losses.tasks.items()}
+        finite = self._leave_out_bad(losses, values, batch)
+        self.stepper.zero_grad()
+        weights: dict[str, float] = {}
+        if finite or losses.penalty is not None:
+            weights = self.balancer.backward(finite, losses.penalty)
+        self.stepper.step()
+        for name in finite:
+            self._loss_sums[name] = self._loss_sums.get(name, 0.0) + values[name]
+            self._loss_counts[name] = self._loss_counts.get(name, 0) + 1
+        if self.callbacks:
+            report = StepReport(
+                step=self.stepper.steps,
+                epoch=epoch + 1,
+                total_steps=self.stepper.total_steps,
+                rows=len(batch),
+                losses=values,
+                weights=weights,
+            )
+            for callback in self.callbacks:
+                callback.on_step(report)
+
+    def _leave_out_bad(
+        self, losses: Losses, values: Mapping[str, float], batch: Batch
+    ) -> dict[str, Tensor]:
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        for name in bad:
+            self.history.skipped[name] = self.history.skipped.get(name, 0) + 1
+        self._bad_steps = self._bad_steps + 1 if bad else 0
+        if self._bad_steps >= BAD_STEPS:
+            raise TrainingError(
+                f"The loss of {', '.join(bad)} was not finite in {BAD_STEPS} steps in a row, the "
+                f"last at step {self.stepper.steps}. {self._save_bad_batch(batch)} Lower the "
+                "learning rate, set `clip_norm`, or look for extreme values among the labels."
+            )
+        return {name: loss for name, loss in losses.tasks.items() if name not in bad}
+
+    def _save_bad_batch(self, batch: Batch) -> str:
+        if self.folder is None:
+            return f"Its rows in the store: {batch.rows[:5].tolist()} and so on."
+        path = self.folder / "bad-batch.safetensors"
+        tensors = {"rows": batch.rows, "ids": batch.ids, "numbers": batch.numbers}
+        tensors |= {f"label.{name}": label for name, label in batch.labels.items()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_tensors(tensors, path)
+        return f"The batch was saved to {path}."
+
+    def _evaluate(self, valid: Store | None, epoch: int) -> None:
+        losses = {name: s / self._loss_counts[name] for name, s in self._loss_sums.items()}
+        self._loss_sums, self._loss_counts = {}, {}
+        found: dict[str, float] = {}
+        value = math.nan
+        is_best = False
+        if valid is not None:
+            with self.stepper.averaged():
+                found = scores(self.model, valid, predict_store(self.model, valid))
+                value = mix(self.model.tasks, found, self.settings.monitor)
+                is_best = self._keep(Entry(self.stepper.steps, found, value))
+            self._waited = 0 if is_best else self._waited + 1
+        report = EvaluationReport(
+            step=self.stepper.steps,
+            epoch=epoch + 1,
+            losses=losses,
+            scores=found,
+            mix=value,
+            is_best=is_best,
+            seconds=self._seconds(),
+        )
+        self.history.evaluations.append(report)
+        for callback in self.callbacks:
+            callback.on_evaluation(report)
+
+    def _keep(self, entry: Entry) -> bool:
+        state = self.model.state_dict()
+        if self.archive is not None:
+            return self.archive.offer(entry, state)
+        is_best = math.isfinite(entry.mix) and not entry.mix <= self._best_mix
+        if is_best:
+            self._best_mix = entry.mix
+            self._best = {name: tensor.clone() for name, tensor in state.items()}
+        return is_best
+
+    def _finish(self) -> None:
+        if self.archive is not None and self.archive.best is not None:
+            self.model.load_state_dict(load_file(self.archive.path(self.archive.best)))
+        elif self._best is not None:
+            self.model.load_state_dict(self._best)
+        else:
+            self.stepper.adopt_average()
+        self.model.eval()
+        for callback in self.callbacks:
+            callback.on_end(self.history)
+
+    def _checkpoint(self, loader: BatchLoader) -> None:
+        if self.folder is None or self.archive is None:
+            return
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        tensors |= self.stepper.state_dict()
+        tensors["rng"] = torch.get_rng_state()
+        state = {
+            "steps": self.stepper.steps,
+            "loader": loader.state_dict(),
+            "balancer": self.balancer.state_dict(),
+            "archive": self.archive.to_json(),
+            "history": self.history.to_json(),
+            "waited": self._waited,
+            "bad_steps": self._bad_steps,
+            "loss_sums": self._loss_sums,
+            "loss_counts": self._loss_counts,
+            "seconds": self._seconds(),
+        }
+        write_checkpoint(self.folder / "checkpoint", tensors, state)
+        self.archive.collect()
+
+    def _resume(self, loader: BatchLoader) -> None:
+        found = read_checkpoint(self.folder / "checkpoint") if self.folder else None
+        if found is None or self.archive is None:
+            return
+        tensors, state = found
+        prefix = "model."
+        self.model.load_state_dict(
+            {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+        )
+        self.stepper.load_state_dict(tensors, steps=state["steps"])
+        torch.set_rng_state(tensors["rng"])
+        loader.load_state_dict(state["loader"])
+        self.balancer.load_state_dict(state["balancer"])
+        self.archive.load_json(state["archive"])
+        history = state["history"]
+        self.history = History(
+            evaluations=[EvaluationReport(**report) for report in history["evaluations"]],
+            skipped=history["skipped"],
+            stopped=history["stopped"],
+        )
+        self._waited, self._bad_steps = state["waited"], state["bad_steps"]
+        self._loss_sums, self._loss_counts = state["loss_sums"], state["loss_counts"]
+        self._seconds_before = state["seconds"]
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._began
+
+
+def _needs_requests(model: MultiTaskModel) -> bool:
+    return any(task.kind == "ranking" for task in model.tasks.values())
