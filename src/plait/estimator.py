@@ -30,8 +30,11 @@ from plait.serving import Predictor
 from plait.tasks import Binary, Multiclass, Regression, Task
 from plait.training import Trainer, Training, calibrate_heads
 
+FEWEST_TO_SPLIT = 100
+"""Fewer rows than this are all trained on; there is no early stopping then."""
 
-class MultiTaskEstimator(BaseEstimator):
+
+class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A multi-task model behind scikit-learn's interface.
 
     Stability: experimental.
@@ -56,7 +59,7 @@ class MultiTaskEstimator(BaseEstimator):
         architecture: builds the sharing structure.
         balancer: from several losses to gradients.
         training: how long, how fast, which seed.
-        valid_fraction: share of the rows held back for early stopping.
+        valid_fraction: share of the rows held back for early stopping; none below 100 rows.
     """
 
     def __init__(
@@ -84,7 +87,8 @@ class MultiTaskEstimator(BaseEstimator):
         schema = self.schema or Schema(tuple(_feature(column) for column in features))
         training = self.training or Training()
         log = Log((_side_by_side(features, labels),), schema, tasks)
-        split = RandomSplit(valid=self.valid_fraction, test=0.0, seed=training.seed)
+        valid = self.valid_fraction if len(features) >= FEWEST_TO_SPLIT else 0.0
+        split = RandomSplit(valid=valid, test=0.0, seed=training.seed)
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             prepared = prepare(log, split, cache=Path(scratch))
             model = build(prepared, seed=training.seed, architecture=self.architecture)
@@ -126,8 +130,15 @@ class MultiTaskEstimator(BaseEstimator):
         if hasattr(X, "__arrow_c_stream__") and not isinstance(X, np.ndarray):
             validate(self, X, reset=reset, skip_check_array=True)
             return read(X).collect()
-        array = validate(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
-        return pl.DataFrame({f"x{place}": column for place, column in enumerate(array.T)})
+        array = validate(
+            self,
+            X,
+            reset=reset,
+            dtype=None,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=2 if reset else 1,
+        )
+        return pl.DataFrame([_column(f"x{place}", c) for place, c in enumerate(array.T)])
 
     def _labels(self, y: Any, rows: int) -> pl.DataFrame:  # noqa: ANN401
         if y is None:
@@ -141,7 +152,7 @@ class MultiTaskEstimator(BaseEstimator):
             array = array.reshape(len(array), -1)
             names = [task.name for task in self.tasks] if self.tasks else None
             names = names or [f"y{place}" for place in range(array.shape[1])]
-            frame = pl.DataFrame(dict(zip(names, array.T, strict=True)))
+            frame = pl.DataFrame([_column(n, c) for n, c in zip(names, array.T, strict=True)])
         check_consistent_length(np.empty(rows), np.empty(len(frame)))
         return frame
 
@@ -151,6 +162,21 @@ def _side_by_side(features: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     if both:
         raise SchemaError(f"`X` and `y` both have the columns {both}. Rename them in one.")
     return pl.concat([features, labels], how="horizontal")
+
+
+def _column(name: str, values: NDArray[Any]) -> pl.Series:
+    """A column of an array; one of Python objects takes the type that its values have."""
+    if values.dtype != object:
+        return pl.Series(name, values)
+    try:
+        return pl.Series(name, values.astype(np.float64))
+    except (TypeError, ValueError):
+        odd = [v for v in values if not isinstance(v, str | int | float | np.generic | None)]
+        if odd:
+            raise TypeError(
+                f"Column {name!r}: argument must be a string or a number, got {odd[0]!r}."
+            ) from None
+        return pl.Series(name, [None if v is None else str(v) for v in values])
 
 
 def _feature(column: pl.Series) -> Feature:

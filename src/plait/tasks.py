@@ -359,7 +359,7 @@ def task_from_json(form: Mapping[str, Any]) -> Task:
     kinds = {kind.kind: kind for kind in TASK_KINDS}
     if form["kind"] not in kinds:
         raise UnknownNameError(form["kind"], what="kind of task", known=kinds)
-    settings = {
+    settings: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in form.items()
         if name != "kind"

@@ -61,10 +61,11 @@ class StaticBalancer(Balancer):
         """The weight of a task's loss."""
 
     def backward(self, losses: Mapping[str, Tensor], penalty: Tensor | None) -> dict[str, float]:
+        """One backward pass of the weighted sum; a task of weight 0 is left out of it."""
         weights = {task: self.weight(task) for task in losses}
         terms = [loss * weights[task] for task, loss in losses.items() if weights[task] != 0.0]
         if penalty is not None:
             terms.append(penalty)
         if terms:
-            torch.stack(terms).sum().backward()  # type: ignore[no-untyped-call]
+            torch.stack(terms).sum().backward()
         return weights

@@ -18,6 +18,7 @@ class Equal(StaticBalancer):
     """
 
     def weight(self, task: str) -> float:
+        """One for every task."""
         return 1.0
 
 
@@ -30,7 +31,6 @@ class Fixed(StaticBalancer):
 
     Raises:
         TaskError: a weight that is negative, or none that is positive.
-        UnknownNameError: a task without a weight, or a weight without a task.
     """
 
     def __init__(self, *, weights: Mapping[str, float]) -> None:
@@ -41,6 +41,11 @@ class Fixed(StaticBalancer):
         self.weights = dict(weights)
 
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
+        """See that tasks and weights match.
+
+        Raises:
+            UnknownNameError: a task without a weight, or a weight without a task.
+        """
         for task in facts:
             if task not in self.weights:
                 raise UnknownNameError(task, what="weight for task", known=self.weights)
@@ -49,6 +54,7 @@ class Fixed(StaticBalancer):
                 raise UnknownNameError(task, what="task", known=facts, where="`weights`")
 
     def weight(self, task: str) -> float:
+        """The weight that was given."""
         return self.weights[task]
 
 
@@ -71,8 +77,10 @@ class BaseRate(StaticBalancer):
         self._entropy: dict[str, float | None] = {}
 
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
+        """Remember the entropy of each base rate."""
         self._entropy = {task: fact.entropy for task, fact in facts.items()}
 
     def weight(self, task: str) -> float:
+        """One over the entropy, or 1 where there is none."""
         entropy = self._entropy[task]
         return 1.0 if not entropy else 1.0 / entropy

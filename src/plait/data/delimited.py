@@ -158,28 +158,29 @@ def _find_broken_row(file: Path, header: Sequence[str], separator: str) -> bool:
 
 
 def _typed(texts: pl.LazyFrame, files: Sequence[Path]) -> list[pl.Expr]:
+    where = ", ".join(str(file) for file in files[:3])
     try:
         facts = [fact for looks, names in _looks(texts).items() for fact in _facts(looks, names)]
         # The count of every column makes polars read every field once, here, where files are known.
         counted = texts.select(pl.len().alias("\0rows"), pl.all().count(), *facts)
         counts: dict[str, int] = counted.collect(engine="streaming").row(0, named=True)
     except pl.exceptions.PolarsError as error:
-        names = ", ".join(str(file) for file in files[:3])
         raise DataError(
-            f"{names} cannot be read as CSV: {str(error).splitlines()[0]}. A field that holds a "
+            f"{where} cannot be read as CSV: {str(error).splitlines()[0]}. A field that holds a "
             'double quote must be quoted, its quotes doubled: "5"" screen". Lines end with \\n.'
         ) from error
     if counts["\0rows"] == 0:
-        names = ", ".join(str(file) for file in files[:3])
-        raise DataError(f"{names} has a header but no rows. Is the export finished?")
-    names = texts.collect_schema().names()
-    conversions = (_conversion(name, counts) for name in names)
+        raise DataError(f"{where} has a header but no rows. Is the export finished?")
+    columns = texts.collect_schema().names()
+    conversions = (_conversion(column, counts) for column in columns)
     return [conversion for conversion in conversions if conversion is not None]
 
 
 def _looks(texts: pl.LazyFrame) -> dict[str, list[str]]:
-    """Columns that may be numbers, and that may be times, by their first values; a column that
-    is empty so far may be either."""
+    """Columns that may be numbers, and that may be times, judged by their first values.
+
+    A column that is empty so far may be either.
+    """
     start = texts.head(_SAMPLE_ROWS).collect()
     patterns = {"number": r"^-?[.\d]|^-?inf$|" + _BOOLEAN, "time": r"^\d{4}-"}
     found = {}

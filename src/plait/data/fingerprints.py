@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 from xxhash import xxh3_128
@@ -50,10 +51,15 @@ def _digest(path: Path) -> bytes:
 
 
 def _frame_digest(frame: pl.DataFrame) -> bytes:
-    """Hash of the Arrow stream, block by block so that no second copy of the frame is made."""
+    """Hash of the Arrow stream, block by block so that no second copy of the frame is made.
+
+    Equal columns may differ in their buffers (what lies under a null, a mask without a null);
+    `take` makes them anew, so that the bytes depend on the values alone.
+    """
     state = xxh3_128()
     for block in frame.rechunk().iter_slices(_BLOCK_ROWS):
-        table = block.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
+        shared = block.to_arrow(compat_level=pl.CompatLevel.oldest())
+        table = shared.take(np.arange(block.height)).combine_chunks()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from plait.errors import DataError, TaskError
 from plait.tasks import Binary, Multiclass, Task
 
+from .canonical import as_text, canonical
 from .expressions import Expression, check_columns, evaluate, parse
 
 __all__ = ["Labels", "TaskReader", "resolve_classes"]
+
+MOST_CLASSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ class TaskReader:
         """
         columns = [self._read_task(task, frame) for task in self.tasks]
         extras = self.read_extras(frame)
-        labels, observed, weights = (
-            np.stack([column[part] for column in columns], axis=1) for part in range(3)
-        )
+        labels = np.stack([label for label, _, _ in columns], axis=1)
+        observed = np.stack([mask for _, mask, _ in columns], axis=1)
+        weights = np.stack([weight for _, _, weight in columns], axis=1)
         for position, task in enumerate(self.tasks):
             if isinstance(task, Binary) and task.trials is not None:
                 trials = extras[:, self.extras.index(f"{task.name}.trials")]
@@ -137,13 +140,7 @@ class TaskReader:
     def _space(self, task: Task, frame: pl.DataFrame) -> NDArray[np.bool_]:
         inside = np.ones(len(frame), dtype=np.bool_)
         for expression in self._spaces[task.name]:
-            values = evaluate(expression, frame, where=f"the space of task {task.name!r}")
-            if values.dtype != pl.Boolean and not values.dtype.is_numeric():
-                raise TaskError(
-                    f"The space of task {task.name!r} (`{expression.text}`) gives "
-                    f"{values.dtype}; a comparison such as `click == 1` was expected."
-                )
-            inside &= values.cast(pl.Boolean).fill_null(value=False).to_numpy()
+            inside &= _truths(task, expression, frame).to_numpy()
         return inside
 
     def _weight(
@@ -166,22 +163,25 @@ class TaskReader:
 def resolve_classes(task: Task, train: pl.LazyFrame | pl.DataFrame) -> Task:
     """A multiclass task with its classes taken from the training rows; others as they are.
 
+    The classes are the labels of rows inside the task's space that are observed, as whole numbers
+    where all are, else as text.
+
     Raises:
         TaskError: fewer than two classes, or more than 10,000.
     """
     if not isinstance(task, Multiclass) or task.classes is not None:
         return task
-    values = evaluate(parse(task.label_expression), train, where=f"the label of task {task.name!r}")
+    where = f"the label of task {task.name!r}"
+    values = canonical(evaluate(parse(task.label_expression), train, where=where), column=where)
+    for expression in _parse_all(task.space, task.observed):
+        inside = _truths(task, expression, train)
+        values = values.set(~inside, None)
     classes = values.drop_nulls().unique().sort().to_list()
-    if not 2 <= len(classes) <= 10_000:
+    if not 2 <= len(classes) <= MOST_CLASSES:
         raise TaskError(
             f"Task {task.name!r}: the training rows hold {len(classes)} classes; between 2 and "
-            "10000 were expected. Is it a binary task, or a number?"
+            f"{MOST_CLASSES} were expected. Is it a binary task, or a number?"
         )
-    if values.dtype.is_float():
-        classes = [int(value) if float(value).is_integer() else str(value) for value in classes]
-    if values.dtype == pl.Boolean or not (values.dtype.is_numeric()):
-        classes = [str(value) for value in classes]
     return replace(task, classes=tuple(classes))
 
 
@@ -204,25 +204,42 @@ def _numbers(values: pl.Series, where: str) -> tuple[NDArray[np.float64], NDArra
     return np.where(known, numbers, 0.0 if values.dtype == pl.Boolean else numbers), known
 
 
+def _truths(
+    task: Task, expression: Expression, frame: pl.LazyFrame | pl.DataFrame
+) -> pl.Series:
+    """Where an expression of the space holds; a null is a no."""
+    values = evaluate(expression, frame, where=f"the space of task {task.name!r}")
+    if values.dtype != pl.Boolean and not values.dtype.is_numeric():
+        raise TaskError(
+            f"The space of task {task.name!r} (`{expression.text}`) gives {values.dtype}; a "
+            "comparison such as `click == 1` was expected."
+        )
+    return values.cast(pl.Boolean).fill_null(value=False)
+
+
 def _class_indexes(
     task: Multiclass, values: pl.Series, inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The place of each label among the classes, and where there is a label.
+
+    Labels and classes are compared by canonical text, so that 1, 1.0 and "1" are one class.
+    """
     assert task.classes is not None
-    dtype = pl.String if isinstance(task.classes[0], str) else pl.Int64
-    named = values.cast(dtype, strict=False)
-    indexes = named.replace_strict(
-        list(task.classes), list(range(len(task.classes))), default=None, return_dtype=pl.Int64
+    texts = as_text(canonical(values, column=f"the label of task {task.name!r}"))
+    classes = [str(entry) for entry in task.classes]
+    indexes = texts.replace_strict(
+        classes, list(range(len(classes))), default=None, return_dtype=pl.Int64
     )
-    unseen = (indexes.is_null() & values.is_not_null()).to_numpy() & inside
+    unseen = (indexes.is_null() & texts.is_not_null()).to_numpy() & inside
     if unseen.any():
         example = values.filter(pl.Series(unseen))[0]
         raise TaskError(
             f"Task {task.name!r}: {int(unseen.sum())} labels are none of its classes, such as "
-            f"{example!r}. Known: {', '.join(map(str, task.classes[:20]))}. Name it in `classes`, "
-            "or leave such rows out with `observed`."
+            f"{example!r}. Known: {', '.join(classes[:20])}. Name it in `classes`, or leave such "
+            "rows out with `observed`."
         )
-    known = values.is_not_null().to_numpy()
-    return indexes.cast(pl.Float64).fill_null(0.0).to_numpy().copy(), known
+    known = texts.is_not_null().to_numpy()
+    return indexes.cast(pl.Float64).fill_null(0.0).to_numpy(writable=True), known
 
 
 def _divide_by_trials(

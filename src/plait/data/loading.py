@@ -131,7 +131,7 @@ class BatchLoader:
         self._epoch, self._position, self._start = epoch, 0, 0
 
     def __len__(self) -> int:
-        """Batches in the epoch `epoch`; with sampled negatives this changes from epoch to epoch."""
+        """Batches in the epoch `epoch`; sampling and `group_by` make this differ between epochs."""
         if self.negatives is None and self.group_by is None:
             full, rest = divmod(self.store.num_rows, self.batch_size)
             return full + (rest > 0 and not self.drop_last)

@@ -1,4 +1,4 @@
-"""What a part of the rows holds: labels, positives, funnel violations, unseen and missing values."""
+"""What a part of the rows holds: labels, positives, funnel violations, unseen and null values."""
 
 from __future__ import annotations
 

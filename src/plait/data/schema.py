@@ -188,6 +188,7 @@ class MultiHot(_Embedded):
     delimiter: str | None = None
 
     def columns(self) -> tuple[str, ...]:
+        """The values, and the weights where there are any."""
         return (self.source,) if self.weights is None else (self.source, self.weights)
 
     def _problems(self) -> Iterable[str]:

@@ -9,7 +9,6 @@ import polars as pl
 
 from plait.errors import DataError
 
-
 CHUNK_ROWS = 131_072
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Any, ClassVar, Literal, TypeVar, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -72,6 +72,7 @@ def table_of(
     only: Iterable[str] | None = None,
     without: Iterable[str] = (),
     forms: Mapping[str, object] | None = None,
+    title: str | None = None,
 ) -> type[S]:
     """The table that holds the keyword arguments of a constructor.
 
@@ -84,6 +85,7 @@ def table_of(
         only: the parameters that have a key. None: all.
         without: parameters that have none.
         forms: how a parameter is written, where that does not follow from its annotation.
+        title: how the table is called. None: as the class.
 
     Example:
         >>> from plait.tasks import Count
@@ -99,14 +101,15 @@ def table_of(
         if name not in without and written[name] is not None:
             default = _default(parameters[name])
             keys[name] = (written[name], Field(default, description=told.get(name)))
-    table = create_model(makes.__name__, __base__=base, __doc__=summary(makes), **keys)
+    told_of_table = summary(makes) if title is None else None
+    table = create_model(title or makes.__name__, __base__=base, __doc__=told_of_table, **keys)
     table.makes = makes
     table.tag = None if tag is None else tag[0]
     return table
 
 
 @dataclass(frozen=True, eq=False)
-class Of:
+class Of(Generic[S]):
     """Marks a place in the file where a table stands.
 
     Attributes:
@@ -114,7 +117,7 @@ class Of:
         bare: whether a bare text may stand for a table that holds nothing but that `name`.
     """
 
-    table: type[Section]
+    table: type[S]
     bare: bool = False
 
     def __get_pydantic_core_schema__(

@@ -13,7 +13,6 @@ from plait.data.joins import Table
 from plait.data.schema import Feature, Schema
 from plait.errors import PlaitError, UnknownNameError
 from plait.tasks import Task, check_tasks
-from plait.training import Training
 
 from .choices import Part, Section
 from .problems import PlacedError, Problem, narrowed
@@ -79,9 +78,7 @@ class Document(Section):
         AfterValidator(_fit_together),
     ] = Field(description="what is predicted, by name")
     split: Annotated[Part, SPLIT] = Field(description="which rows train, validate and test")
-    model: Annotated[Section, MODEL] = Field(
-        default_factory=MODEL.table, description="the network"
-    )
+    model: Annotated[Section, MODEL] = Field(default_factory=MODEL.table, description="the network")
     balancing: Annotated[Part, BALANCER] | None = Field(
         None, description="from several losses to gradients; left out: equal weights"
     )

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from plait.errors import did_you_mean
 
-from .choices import Of, OneOf
+from .choices import Of, OneOf, Section
 from .toml_lines import KeyPath, shown_path
 
 _KINDS = {
@@ -62,7 +62,7 @@ class Place(NamedTuple):
     form: object
 
 
-def problems_of(error: ValidationError, file: type[BaseModel]) -> list[Problem]:
+def problems_of(error: ValidationError, file: type[Section]) -> list[Problem]:
     """Every problem that pydantic found in a file, in its order.
 
     Args:
@@ -86,7 +86,7 @@ def problems_of(error: ValidationError, file: type[BaseModel]) -> list[Problem]:
     return found
 
 
-def _explained(detail: ErrorDetails, place: Place, file: type[BaseModel]) -> Iterator[Problem]:
+def _explained(detail: ErrorDetails, place: Place, file: type[Section]) -> Iterator[Problem]:
     path, kind, context = place.path, detail["type"], detail.get("ctx", {})
     shown = f"`{shown_path(path)}`"
     if kind == "extra_forbidden":
@@ -111,8 +111,8 @@ def _explained(detail: ErrorDetails, place: Place, file: type[BaseModel]) -> Ite
 
 
 def narrowed(path: KeyPath, sentence: str, value: object) -> KeyPath:
-    """The key below `path` that a constructor's message names in backticks, where it is given."""
-    for word in re.findall(r"`(\w+)`", sentence):
+    """The key below `path` that a message names, in backticks or in quotes, where it is given."""
+    for word in [*re.findall(r"`(\w+)`", sentence), *re.findall(r"'(\w+)'", sentence)]:
         if isinstance(value, Mapping) and word in value:
             return (*path, word)
     return path
@@ -169,7 +169,7 @@ def _description(form: object, key: str) -> str:
     return f": {field.description.rstrip('.')}" if field and field.description else ""
 
 
-def _place(loc: Sequence[str | int], file: type[BaseModel]) -> Place:
+def _place(loc: Sequence[str | int], file: type[Section]) -> Place:
     """The keys among pydantic's steps, which also name choices and members of unions."""
     path: KeyPath = ()
     form: object = Of(file)
@@ -190,7 +190,7 @@ def _keys(form: object) -> list[str]:
     return list(form.table.model_fields) if isinstance(form, Of) else []
 
 
-def _field(table: type[BaseModel], name: str) -> object:
+def _field(table: type[Section], name: str) -> object:
     field = table.model_fields.get(name)
     if field is None:
         return None

@@ -75,7 +75,7 @@ class Experiment:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of experiment files, for editors that complete and check while typing."""
-    return {"$schema": DIALECT, **Document.model_json_schema()}
+    return {"$schema": DIALECT, **Document.model_json_schema(), "title": "plait experiment"}
 
 
 @dataclass(frozen=True)

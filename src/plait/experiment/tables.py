@@ -6,7 +6,7 @@ architecture, balancer, link or kind of task touches no line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
 
@@ -48,7 +48,8 @@ class ArchitecturePart(Part):
 
     def build(self) -> ArchitectureFactory:
         """The architecture with its settings."""
-        return partial(type(self).makes, **self.settings())  # type: ignore[return-value]
+        kind: Callable[..., Any] = type(self).makes
+        return partial(kind, **self.settings())
 
     @model_validator(mode="after")
     def _can_be_drawn(self) -> ArchitecturePart:
@@ -90,7 +91,7 @@ TASK = OneOf(
 
 TABLE = Of(table_of(Table, NamedPart, without=["name"], forms={"source": SourcePath}))
 TRAINING = Of(table_of(Training, Part))
-ROLES = Of(table_of(Schema, Section, without=["features"]))
+ROLES = Of(table_of(Schema, Section, title="Roles", without=["features"]))
 
 _LISTS: dict[str, Any] = {
     kind.kind: (
@@ -105,6 +106,7 @@ DATA = Of(
     table_of(
         train,
         Section,
+        title="Data",
         only=["log", "ratios"],
         forms={"log": SourcePath | tuple[SourcePath, ...]},
     )
@@ -113,6 +115,7 @@ MODEL = Of(
     table_of(
         train,
         Section,
+        title="Model",
         only=[
             "architecture",
             "links",
@@ -128,4 +131,4 @@ MODEL = Of(
         },
     )
 )
-METRICS = Of(table_of(train, Section, only=["group_by", "slices"]))
+METRICS = Of(table_of(train, Section, title="Metrics", only=["group_by", "slices"]))

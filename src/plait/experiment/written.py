@@ -8,13 +8,20 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Strict, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import Strict, StrictBool, StrictInt, StrictStr, WrapValidator
+from pydantic import ValidatorFunctionWrapHandler as Handler
+
+
+def _number(value: object, check: Handler) -> object:
+    """A whole number stays one: as a float, the nanoseconds of a time would be rounded."""
+    return value if type(value) is int else check(value)
+
 
 _SCALARS: dict[object, object] = {
     str: StrictStr,
     Path: StrictStr,
     int: StrictInt,
-    float: StrictFloat,
+    float: Annotated[float, Strict(), WrapValidator(_number)],
     bool: StrictBool,
     date: Annotated[date, Strict()],
     datetime: Annotated[datetime, Strict()],

@@ -68,8 +68,9 @@ class Tables(nn.Module):
             ]
             self._positions[width_name] = positions
             starts = [self._start[self.columns[position].table] for position in positions]
-            self.register_buffer(f"_start_{width_name}", torch.tensor(starts), persistent=False)
-            self.register_buffer(f"_column_{width_name}", torch.tensor(positions), persistent=False)
+            for name, numbers in (("start", starts), ("column", positions)):
+                constant = torch.tensor(numbers, dtype=torch.long)
+                self.register_buffer(f"_{name}_{width_name}", constant, persistent=False)
 
     def forward(
         self, ids: Tensor, lists: Mapping[str, Lists]

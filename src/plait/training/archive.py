@@ -116,10 +116,16 @@ def dominates(first: Entry, second: Entry, tolerance: float) -> bool:
 
 
 def crowding_distances(front: Sequence[Entry]) -> list[float]:
-    """Crowding distance of each entry (Deb et al., NSGA-II, 2002); infinite at the ends."""
+    """Crowding distance of each entry (Deb et al., NSGA-II, 2002); infinite at the ends.
+
+    A score that cannot be computed adds nothing.
+    """
     distances = [0.0] * len(front)
     for task in front[0].scores:
-        order = sorted(range(len(front)), key=lambda i: (front[i].scores[task], i))
+        known = [i for i, entry in enumerate(front) if math.isfinite(entry.scores[task])]
+        if not known:
+            continue
+        order = sorted(known, key=lambda i: (front[i].scores[task], i))
         low, high = front[order[0]].scores[task], front[order[-1]].scores[task]
         distances[order[0]] = distances[order[-1]] = math.inf
         if high > low:

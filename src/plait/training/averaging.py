@@ -107,7 +107,7 @@ class WeightAverage:
 
     def _last_of(self, name: str, parameter: Tensor) -> Tensor:
         if name not in self._last:
-            self._last[name] = torch.zeros(len(parameter), dtype=torch.int32)
+            self._last[name] = parameter.new_zeros(len(parameter), dtype=torch.int32)
         return self._last[name]
 
     def _catch_up(self, name: str, parameter: Tensor, rows: Tensor | None) -> None:
@@ -116,8 +116,8 @@ class WeightAverage:
         if rows is None:
             rows = torch.nonzero(last < self.steps).flatten()
         missed = last.index_select(0, rows)
-        passed = self._log_decay[self.steps] - self._log_decay[missed.long()]
-        factor = passed.exp().to(average.dtype)  # [R]
+        passed = self._log_decay[self.steps] - self._log_decay[missed.long().cpu()]
+        factor = passed.exp().to(average)  # [R]
         weight = parameter.detach().index_select(0, rows)
         caught_up = weight + (average.index_select(0, rows) - weight) * factor.unsqueeze(1)
         average.index_copy_(0, rows, caught_up)

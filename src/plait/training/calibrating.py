@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from plait.data.store import Store
@@ -22,19 +21,20 @@ def calibrate_heads(model: MultiTaskModel, store: Store) -> None:
     if not waiting:
         return
     found: dict[str, list[torch.Tensor]] = {name: [] for name in waiting}
+    device = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
         for start in range(0, store.num_rows, ROWS_AT_ONCE):
             rows = slice(start, min(start + ROWS_AT_ONCE, store.num_rows))
-            parameters = model(store.batch(rows))
+            parameters = model(store.batch(rows).to(device))
             for name in waiting:
                 found[name].append(parameters[name].clone())
     for name in waiting:
-        observed = store.observed(name)
-        if not observed.any():
+        counted = store.observed(name) & (store.weights(name) > 0)
+        if not counted.any():
             continue
         model.head(name).calibrate(
-            torch.cat(found[name])[torch.from_numpy(np.ascontiguousarray(observed))],
-            torch.from_numpy(store.labels(name)[observed].copy()),
-            torch.from_numpy(store.weights(name)[observed].copy()),
+            torch.cat(found[name])[torch.from_numpy(counted).to(device)],
+            torch.from_numpy(store.labels(name)[counted]).to(device),
+            torch.from_numpy(store.weights(name)[counted]).to(device),
         )

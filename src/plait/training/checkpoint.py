@@ -10,27 +10,40 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from plait.errors import CheckpointError
+from plait.data.files import sync
+from plait.errors import CheckpointError, TrainingError
 
 VERSION = 1
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Write a checkpoint; an older one in `folder` stays until the new one is complete."""
+    """Write a checkpoint; an older one in `folder` stays until the new one is complete.
+
+    Raises:
+        TrainingError: the disk is full or cannot be written to.
+    """
     beside = folder.with_name(folder.name + ".writing")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    save_tensors(tensors, beside / "tensors.safetensors")
-    write_json({"version": VERSION, **state}, beside / "state.json")
     old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    beside.rename(folder)
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        save_tensors(tensors, beside / "tensors.safetensors")
+        write_json({"version": VERSION, **state}, beside / "state.json")
+        if folder.exists():  # else `old` may be all that there is
+            shutil.rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        beside.rename(folder)
+        sync(folder.parent)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"The checkpoint {folder} cannot be written: {error}. Free some space; the run can "
+            "then be resumed from the checkpoint before."
+        ) from error
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -49,12 +62,11 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     try:
         state = json.loads((place / "state.json").read_text(encoding="utf-8"))
         tensors = load_file(place / "tensors.safetensors")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(place, str(error)) from error
-    if state.get("version") != VERSION:
-        raise CheckpointError(
-            place, f"it is of version {state.get('version')!r}, this plait reads {VERSION}"
-        )
+    version = state.get("version") if isinstance(state, dict) else None
+    if version != VERSION:
+        raise CheckpointError(place, f"it is of version {version!r}, this plait reads {VERSION}")
     return tensors, state
 
 

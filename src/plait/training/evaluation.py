@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from plait.data.batch import UNKNOWN
+from plait.data.canonical import role_codes
 from plait.data.store import Store
 from plait.metrics import Metric, Value, metrics_for, primary_metric
 from plait.models import MultiTaskModel
@@ -98,8 +99,8 @@ def evaluate_store(
         model: the model.
         store: the rows.
         predictions: of every row, where they are there already.
-        group_by: column for the grouped metrics. None: the user, where the schema has one, and
-            the request for ranking tasks.
+        group_by: column for the grouped metrics; every null is a group of its own. None: the
+            user, where the schema has one, and the request for ranking tasks.
         slices: further columns to slice by.
 
     Raises:
@@ -137,7 +138,7 @@ def _measure(
 
 def _groups(store: Store, group_by: str | None, *, is_ranking: bool) -> Groups | None:
     if group_by is not None:
-        return store.frame([group_by])[group_by].to_numpy()
+        return role_codes(store.frame([group_by])[group_by], column=group_by)[0]
     for role in ("request", "user") if is_ranking else ("user",):
         if role in store.layout.keys:
             return store.key(role)
@@ -163,7 +164,9 @@ def _slices(store: Store, columns: Sequence[str]) -> Iterator[tuple[str, str, ND
             yield column.feature, "not seen in training", unseen
     for name in columns:
         values = store.frame([name])[name].cast(pl.String).fill_null("null")
-        common = values.value_counts(sort=True).head(MOST_SLICES)[name].to_list()
+        counts = pl.DataFrame({"value": values}).group_by("value").len("rows")
+        by_size = counts.sort("rows", "value", descending=[True, False])
+        common = by_size["value"].head(MOST_SLICES).to_list()
         for value in common:
             yield name, value, (values == value).to_numpy()
         rest = ~values.is_in(common)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from plait.models import MultiTaskModel, entry_widths
+from plait.models import MultiTaskModel, entry_widths, module_name
+from plait.tasks import Multiclass
 
 
 @torch.no_grad()
@@ -15,22 +18,50 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
     Rows of tables are taken over by table: vocabularies only ever grow at their end, so every
     known id keeps its vector. A layer that reads the features side by side takes over the columns
     of the features that both models have; those of new features start at zero, so that the grown
-    model first predicts what the old one did. Towers and heads are taken over by the task's name.
-    Other parameters are taken over where name and shape agree.
+    model first predicts what the old one did. Towers and heads, with what a head learnt from its
+    labels, are taken over by the task's name where the head is of one kind. Other parameters are
+    taken over where name and shape agree.
     """
     _copy_tables(model, older)
-    old = dict(older.named_parameters()) | dict(older.named_buffers())
+    old = {**dict(older.named_parameters()), **dict(older.named_buffers())}
+    apart = _unlike_tasks(model, older)
     columns = _column_map(model, older)
-    for name, parameter in model.named_parameters():
-        if name.startswith("tables.") or name not in old:
+    for name, tensor in _owned(model):
+        if name not in old or any(name.startswith(prefix) for prefix in apart):
             continue
         source = old[name]
-        if _reads_features(parameter, source, model, older):
-            parameter.zero_()
+        if _reads_features(tensor, source, model, older):
             new_at, old_at = columns
-            parameter[..., new_at] = source[..., old_at]
-        elif source.shape == parameter.shape:
-            parameter.copy_(source)
+            tensor.zero_()
+            tensor[..., new_at] = source[..., old_at]
+        elif source.shape == tensor.shape:
+            tensor.copy_(source)
+
+
+def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
+    """Everything but the tables: parameters, and the buffers of heads."""
+    for name, parameter in model.named_parameters():
+        if not name.startswith("tables."):
+            yield name, parameter
+    for name, buffer in model.named_buffers():
+        if name.startswith("heads."):
+            yield name, buffer
+
+
+def _unlike_tasks(model: MultiTaskModel, older: MultiTaskModel) -> list[str]:
+    """Where the tasks lie whose output means another thing than in the older model."""
+    return [
+        f"{part}.{module_name(name)}."
+        for name in set(model.tasks) & set(older.tasks)
+        if _meaning(model, name) != _meaning(older, name)
+        for part in ("towers", "heads")
+    ]
+
+
+def _meaning(model: MultiTaskModel, name: str) -> tuple[object, ...]:
+    """The kind of head, and the classes in their order where there are any."""
+    task = model.tasks[name]
+    return type(model.head(name)), task.classes if isinstance(task, Multiclass) else None
 
 
 def _copy_tables(model: MultiTaskModel, older: MultiTaskModel) -> None:

@@ -42,8 +42,8 @@ def judged_mask(model: MultiTaskModel, store: Store, output: str) -> NDArray[np.
     """
     for derived in model.derived:
         if derived.name == output:
-            inside = store.observed(derived.within) & (store.labels(derived.within) == 1)
-            return store.observed(derived.task) & inside
+            is_positive: NDArray[np.bool_] = store.labels(derived.within) == 1
+            return store.observed(derived.task) & store.observed(derived.within) & is_positive
     return store.observed(output)
 
 

@@ -45,6 +45,8 @@ class Supervised(Objective):
     The penalty is half the squared norm of the *looked-up* rows of key tables, averaged over the
     batch: a row that is used more is held back more, and rows that are not touched cost nothing.
 
+    A row of weight 0 is as if its label were missing.
+
     Args:
         expected: share of rows on which each task is observed, as the training set has it.
         key_l2: factor of the penalty.
@@ -68,14 +70,12 @@ class Supervised(Objective):
     def _task_loss(
         self, model: MultiTaskModel, task: Task, parameters: Tensor, batch: Batch
     ) -> Tensor | None:
-        observed = batch.observed[task.name]
-        weight = batch.weights[task.name] * observed  # [B]
+        weight = batch.weights[task.name] * batch.observed[task.name]  # [B]
         total = weight.sum()
         if not total > 0:
             return None
-        rows = model.head(task.name).loss(
-            parameters, batch.labels[task.name], rows_of(batch, task.name)
-        )  # [B]
+        counted = rows_of(batch, task.name)._replace(observed=weight > 0)
+        rows = model.head(task.name).loss(parameters, batch.labels[task.name], counted)  # [B]
         summed = (rows * weight).sum()
         return summed / self._normaliser(task, total, len(batch))
 

@@ -27,8 +27,6 @@ def predict_store(
             if name not in whole:
                 whole[name] = np.empty((store.num_rows, *values.shape[1:]), dtype=np.float32)
             whole[name][rows] = values
-    if not whole:
-        whole = {name: np.empty(0, dtype=np.float32) for name in model.outputs}
     return whole
 
 
@@ -40,7 +38,7 @@ def _slices(
     model.eval()
     try:
         with torch.inference_mode():
-            for start in range(0, store.num_rows, rows_at_once):
+            for start in range(0, max(1, store.num_rows), rows_at_once):
                 rows = slice(start, min(start + rows_at_once, store.num_rows))
                 predictions = model.predict(store.batch(rows).to(device))
                 yield rows, {k: v.float().cpu().numpy() for k, v in predictions.items()}

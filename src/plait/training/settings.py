@@ -34,7 +34,8 @@ class Training:
             `linear`.
         warmup_steps: steps in which the dense rate rises from 0.
         average: decay of the averaged weights that are evaluated and saved; 0: none.
-        patience: evaluations without a better mix before training stops.
+        patience: evaluations without a better mix before training stops; one whose mix cannot be
+            computed (validation labels of one class) does not count.
         evaluate_steps: steps between two evaluations. None: once an epoch.
         monitor: weight of each task in the mix that stopping reads. None: equal for targets.
         checkpoint_seconds: least time between two checkpoints within an epoch.
@@ -70,7 +71,10 @@ class Training:
             problems.append(
                 f"`schedule` is 'constant', 'cosine' or 'linear', got {self.schedule!r}"
             )
-        if self.monitor is not None and not any(w > 0 for w in self.monitor.values()):
+        weights = [] if self.monitor is None else self.monitor.values()
+        if any(not weight >= 0 for weight in weights):
+            problems.append(f"`monitor` must hold weights of at least 0, got {self.monitor}")
+        elif self.monitor is not None and not any(weights):
             problems.append("`monitor` gives no task a positive weight")
         if problems:
             raise ConfigurationError("Training: " + "; ".join(problems) + ".")

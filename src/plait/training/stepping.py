@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from plait.models import MultiTaskModel
+from plait.models import MultiTaskModel, module_name
 
 from .averaging import WeightAverage
 from .checkpoint import load_optimizer, optimizer_tensors
@@ -111,14 +111,17 @@ def _dense_groups(
 ) -> tuple[list[nn.Parameter], list[dict[str, object]]]:
     """Dense parameters by rate multiplier and decay; biases and gains are not decayed."""
     tables = {id(parameter) for parameter in model.tables.parameters()}
+    multipliers = {
+        f"{part}.{module_name(name)}": task.learning_rate_multiplier
+        for name, task in model.tasks.items()
+        for part in ("towers", "heads")
+    }
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     dense: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if id(parameter) in tables:
             continue
-        parts = name.split(".")
-        task = model.tasks.get(parts[1]) if parts[0] in ("towers", "heads") else None
-        multiplier = 1.0 if task is None else task.learning_rate_multiplier
+        multiplier = multipliers.get(".".join(name.split(".")[:2]), 1.0)
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((multiplier, decay), []).append(parameter)
         dense.append(parameter)

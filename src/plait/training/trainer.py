@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,22 +15,20 @@ from plait.balancing import Balancer, Equal
 from plait.data.batch import Batch
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
-from plait.errors import TrainingError, TrainingInterrupted
+from plait.errors import TrainingInterrupted, UnknownNameError
 from plait.models import MultiTaskModel
 
 from .archive import Archive, Entry
 from .callbacks import Callback, EvaluationReport, History, StepReport
-from .checkpoint import read_checkpoint, save_tensors, write_checkpoint
+from .checkpoint import read_checkpoint, write_checkpoint
+from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
 from .judging import mix, scores
-from .objective import Losses, Objective, Supervised
+from .objective import Objective, Supervised
 from .prediction import predict_store
 from .settings import Training
 from .setup import expected_shares, task_facts
 from .stepping import Stepper
-
-BAD_STEPS = 10
-"""Training ends after this many steps in a row in which some task's loss was not finite."""
 
 
 class Trainer:
@@ -51,7 +49,8 @@ class Trainer:
             is kept in memory.
 
     Raises:
-        TrainingError: a loss stays not finite.
+        UnknownNameError: `monitor` names no task.
+        TrainingError: a loss stays not finite, or a checkpoint cannot be written.
         TrainingInterrupted: SIGINT or SIGTERM came; a checkpoint was written first.
     """
 
@@ -67,16 +66,19 @@ class Trainer:
     ) -> None:
         self.model = model
         self.settings = settings or Training()
+        for name in self.settings.monitor or ():
+            if name not in model.tasks:
+                raise UnknownNameError(name, what="task", known=model.tasks, where="`monitor`")
         self.balancer = balancer or Equal()
         self.objective = objective
         self.callbacks = tuple(callbacks)
         self.folder = folder
         self.archive = Archive(folder / "archive") if folder else None
-        self.history = History()
+        self.guard = LossGuard(folder)
+        self.history = History(skipped=self.guard.skipped)
         self._best: dict[str, Tensor] | None = None
         self._best_mix = math.nan
         self._waited = 0
-        self._bad_steps = 0
         self._seconds_before = 0.0
         self._loss_sums: dict[str, float] = {}
         self._loss_counts: dict[str, int] = {}
@@ -136,8 +138,10 @@ class Trainer:
 
     def _look(self, valid: Store | None, loader: BatchLoader) -> None:
         """Evaluate where it is time to, and see whether training is over."""
-        steps, last = self.stepper.steps, self.stepper.steps >= self.stepper.total_steps
-        if last or steps % (self.settings.evaluate_steps or len(loader)) == 0:
+        every, steps = self.settings.evaluate_steps, self.stepper.steps
+        last = steps >= self.stepper.total_steps
+        epoch_is_over = loader.state_dict()["position"] >= len(loader)
+        if last or (epoch_is_over if every is None else steps % every == 0):
             self._evaluate(valid, loader.epoch)
             if self._waited >= self.settings.patience:
                 self.history.stopped = "no better mix within the patience"
@@ -148,7 +152,7 @@ class Trainer:
         self.model.train()
         losses = objective.losses(self.model, batch, self.stepper.steps)
         values = {name: float(loss.detach()) for name, loss in losses.tasks.items()}
-        finite = self._leave_out_bad(losses, values, batch)
+        finite = self.guard.finite(losses.tasks, values, batch)
         self.stepper.zero_grad()
         weights: dict[str, float] = {}
         if finite or losses.penalty is not None:
@@ -169,31 +173,6 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_step(report)
 
-    def _leave_out_bad(
-        self, losses: Losses, values: Mapping[str, float], batch: Batch
-    ) -> dict[str, Tensor]:
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        for name in bad:
-            self.history.skipped[name] = self.history.skipped.get(name, 0) + 1
-        self._bad_steps = self._bad_steps + 1 if bad else 0
-        if self._bad_steps >= BAD_STEPS:
-            raise TrainingError(
-                f"The loss of {', '.join(bad)} was not finite in {BAD_STEPS} steps in a row, the "
-                f"last at step {self.stepper.steps}. {self._save_bad_batch(batch)} Lower the "
-                "learning rate, set `clip_norm`, or look for extreme values among the labels."
-            )
-        return {name: loss for name, loss in losses.tasks.items() if name not in bad}
-
-    def _save_bad_batch(self, batch: Batch) -> str:
-        if self.folder is None:
-            return f"Its rows in the store: {batch.rows[:5].tolist()} and so on."
-        path = self.folder / "bad-batch.safetensors"
-        tensors = {"rows": batch.rows, "ids": batch.ids, "numbers": batch.numbers}
-        tensors |= {f"label.{name}": label for name, label in batch.labels.items()}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_tensors(tensors, path)
-        return f"The batch was saved to {path}."
-
     def _evaluate(self, valid: Store | None, epoch: int) -> None:
         losses = {name: s / self._loss_counts[name] for name, s in self._loss_sums.items()}
         self._loss_sums, self._loss_counts = {}, {}
@@ -205,7 +184,8 @@ class Trainer:
                 found = scores(self.model, valid, predict_store(self.model, valid))
                 value = mix(self.model.tasks, found, self.settings.monitor)
                 is_best = self._keep(Entry(self.stepper.steps, found, value))
-            self._waited = 0 if is_best else self._waited + 1
+            if math.isfinite(value):
+                self._waited = 0 if is_best else self._waited + 1
         report = EvaluationReport(
             step=self.stepper.steps,
             epoch=epoch + 1,
@@ -253,7 +233,7 @@ class Trainer:
             "archive": self.archive.to_json(),
             "history": self.history.to_json(),
             "waited": self._waited,
-            "bad_steps": self._bad_steps,
+            "bad_steps": self.guard.in_a_row,
             "loss_sums": self._loss_sums,
             "loss_counts": self._loss_counts,
             "seconds": self._seconds(),
@@ -281,7 +261,8 @@ class Trainer:
             skipped=history["skipped"],
             stopped=history["stopped"],
         )
-        self._waited, self._bad_steps = state["waited"], state["bad_steps"]
+        self._waited, self.guard.in_a_row = state["waited"], state["bad_steps"]
+        self.guard.skipped = self.history.skipped
         self._loss_sums, self._loss_counts = state["loss_sums"], state["loss_counts"]
         self._seconds_before = state["seconds"]
 

@@ -14,7 +14,7 @@ from plait.errors import ColumnError, UnknownNameError
 
 
 def numbers(values: pl.Series) -> list[float]:
-    return Columns(pl.DataFrame({"age": values})).numbers(Numeric("age")).tolist()
+    return list(Columns(pl.DataFrame({"age": values})).numbers(Numeric("age")))
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,8 @@ def test_tables_need_different_names() -> None:
 def test_a_table_record_that_says_nothing_is_an_error() -> None:
     with pytest.raises(DataError, match="a name has letters"):
         Table("../users", USERS, "user")
-    for empty in ("", (), {}):
+    nothing: tuple[str | tuple[str, ...] | dict[str, str], ...] = ("", (), {})
+    for empty in nothing:
         with pytest.raises(DataError, match="`on` is empty"):
             Table("users", USERS, empty)
     with pytest.raises(DataError, match="`columns` is empty"):

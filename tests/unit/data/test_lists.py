@@ -19,9 +19,7 @@ def read(
     max_length: int = 9,
     keep: Literal["first", "last"] = "last",
 ) -> FlatLists:
-    return read_lists(
-        values, column="tags", delimiter=delimiter, max_length=max_length, keep=keep
-    )
+    return read_lists(values, column="tags", delimiter=delimiter, max_length=max_length, keep=keep)
 
 
 def test_empty_and_null_rows_hold_nothing_and_nulls_are_counted() -> None:
@@ -87,9 +85,8 @@ def test_lists_of_lists_are_told_to_be_flattened() -> None:
 
 def weights_of(values: pl.Series, weights: pl.Series, *, max_length: int = 9) -> list[float]:
     flat = read(values, max_length=max_length, keep="first")
-    return read_weights(
-        weights, column="shares", delimiter=None, max_length=max_length, of=flat
-    ).tolist()
+    found = read_weights(weights, column="shares", delimiter=None, max_length=max_length, of=flat)
+    return list(found)
 
 
 def test_weights_are_cut_like_the_values() -> None:

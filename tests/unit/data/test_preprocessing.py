@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,9 @@ def test_a_small_log_is_prepared_as_worked_out_by_hand() -> None:
     assert prepared.ids[:, 4].tolist() == [4, NULL, 5, 5]
     assert prepared.numbers.shape == (4, 6)
     # ages 20, 40, 40: shares below the middles are 1/6 and 4/6
-    np.testing.assert_allclose(prepared.numbers[:, 0], [-0.967422, 0, 0.430727, 0.430727], rtol=1e-5)
+    np.testing.assert_allclose(
+        prepared.numbers[:, 0], [-0.967422, 0, 0.430727, 0.430727], rtol=1e-5
+    )
     assert prepared.numbers[:, 1].tolist() == [0, 0, 1, 1]
     assert prepared.numbers[:, 2].tolist() == [0, 1, 0, 0]
     history = prepared.lists["history"]
@@ -105,8 +108,14 @@ def test_unseen_null_and_cut_values_are_counted_by_feature() -> None:
     assert counts.unseen == {"city": 1, "home": 1, "tags": 1}
     assert counts.cut == {"history": 1}
     assert counts.nulls == {
-        **{"user_id": 1, "city": 1, "device": 1, "age": 1, "price": 1},
-        **{"history": 1, "tags": 1, "image": 1},
+        "user_id": 1,
+        "city": 1,
+        "device": 1,
+        "age": 1,
+        "price": 1,
+        "history": 1,
+        "tags": 1,
+        "image": 1,
     }
 
 
@@ -169,13 +178,17 @@ LOGS = st.lists(
 def test_chunks_merged_in_any_order_give_the_fit_of_the_whole(
     rows: list[tuple[str | None, int | None, list[str | None]]], cuts: list[int]
 ) -> None:
-    types = {"word": pl.String, "number": pl.Int64, "list": pl.List(pl.String)}
+    types: dict[str, pl.DataType] = {
+        "word": pl.String(),
+        "number": pl.Int64(),
+        "list": pl.List(pl.String),
+    }
     rows = [("a", 1, ["a"]), *rows]
     frame = pl.DataFrame(rows, schema=types, orient="row")
     schema = single(Categorical("word"), Numeric("number"), Sequence("list", shares="word"))
     whole = Preprocessor(schema).fit(frame)
     edges = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
-    chunks = [frame[start:stop] for start, stop in zip(edges, edges[1:], strict=False)]
+    chunks = [frame[start:stop] for start, stop in pairwise(edges)]
     merged = Preprocessor(schema)
     for chunk in reversed(chunks):
         merged.merge(Preprocessor(schema).partial_fit(chunk))
@@ -241,9 +254,7 @@ def test_a_preprocessor_can_be_pickled_before_and_after_it_is_finished() -> None
 
 def test_case_21_rare_values_share_the_unknown_row_but_keys_do_not() -> None:
     frame = pl.DataFrame({"user": ["u", "v"], "city": ["Bonn", "Rome"], "land": ["D", "D"]})
-    schema = Schema(
-        (Categorical("user"), Categorical("city"), Categorical("land")), user="user"
-    )
+    schema = Schema((Categorical("user"), Categorical("city"), Categorical("land")), user="user")
     ids = Preprocessor(schema).fit(frame).transform(frame).ids
     assert ids.tolist() == [[4, UNKNOWN, 4], [5, UNKNOWN, 4]]
 
@@ -287,7 +298,7 @@ def test_case_29_ragged_values_carry_no_padding() -> None:
 
 @pytest.mark.parametrize("kind", [Sequence, MultiHot])
 def test_case_30_delimited_text_equals_a_list_of_integers(
-    kind: type[Sequence] | type[MultiHot],
+    kind: type[Sequence | MultiHot],
 ) -> None:
     lists = pl.DataFrame({"items": [[1, 2, 3], [], None, [3, None]]})
     texts = pl.DataFrame({"items": ["1;2;3", "", None, "3;"]})
@@ -347,7 +358,7 @@ def test_extending_asks_for_the_minimum_count_in_the_new_rows() -> None:
 def test_features_without_a_value_in_training_are_named() -> None:
     frame = pl.DataFrame({"city": ["a"], "age": [None], "tags": [[]], "image": [None]})
     schema = single(Categorical("city"), Numeric("age"), MultiHot("tags"), Vector("image", size=2))
-    with pytest.raises(SchemaError, match="3 features have no value in any of the 1 .*age, tags, i"):
+    with pytest.raises(SchemaError, match=r"3 features have no value .* age, tags, image"):
         Preprocessor(schema).fit(frame)
 
 

@@ -144,21 +144,18 @@ def test_a_part_that_would_be_empty_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fractions", "words"),
+    ("valid", "test", "words"),
     [
-        ({"valid": -0.1}, r"`valid` must lie in \[0, 1\), got -0.1"),
-        ({"test": 1.0}, r"`test` must lie in \[0, 1\), got 1.0"),
-        ({"valid": float("nan")}, "`valid` must lie"),
-        ({"valid": 0.5, "test": 0.5}, "leave no training rows"),
+        (-0.1, 0.2, r"`valid` must lie in \[0, 1\), got -0.1"),
+        (0.1, 1.0, r"`test` must lie in \[0, 1\), got 1.0"),
+        (float("nan"), 0.2, "`valid` must lie"),
+        (0.5, 0.5, "leave no training rows"),
     ],
 )
-def test_fractions_are_checked(fractions: dict[str, float], words: str) -> None:
-    with pytest.raises(SplitError, match=words):
-        TimeSplit(**fractions)
-    with pytest.raises(SplitError, match=words):
-        UserSplit(**fractions)
-    with pytest.raises(SplitError, match=words):
-        RandomSplit(**fractions)
+def test_fractions_are_checked(valid: float, test: float, words: str) -> None:
+    for kind in (TimeSplit, UserSplit, RandomSplit):
+        with pytest.raises(SplitError, match=words):
+            kind(valid=valid, test=test)
 
 
 def test_borders_that_contradict_each_other_are_an_error() -> None:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from plait.architectures import Architecture, Encoded, Link, Shared, SharedBottom, Widths
 from plait.architectures.base import Derived
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
-from plait.errors import TaskError, UnknownNameError
 from plait.heads import Head, Rows, head_for
 from plait.modules import MLP, ListVectors, Tables, mean_pool
 from plait.tasks import Task, check_tasks
+
+from .entries import encode_numbers, entry_widths, visible_entries
 
 
 class Fields(NamedTuple):
@@ -104,11 +105,11 @@ class MultiTaskModel(nn.Module):
         self.links = nn.ModuleList(links)
         for link in links:
             link.check(self.tasks)
-        self.heads = nn.ModuleDict({name: head_for(task) for name, task in self.tasks.items()})
-        self.towers = nn.ModuleDict()
+        self.heads, self.towers = nn.ModuleDict(), nn.ModuleDict()
         for name, task in self.tasks.items():
+            self.heads[module_name(name)] = head_for(task)
             own = sum(widths[entry] for entry in self._visible.per_task[name])
-            self.towers[name] = Tower(
+            self.towers[module_name(name)] = Tower(
                 self.architecture.out_features + own,
                 tower if task.tower is None else task.tower,
                 self.head(name).out_features,
@@ -132,10 +133,15 @@ class MultiTaskModel(nn.Module):
 
     def head(self, name: str) -> Head:
         """The head of a task or of a link's output."""
-        of = {derived.name: derived.task for derived in self.derived}
-        head = self.heads[of.get(name, name)]
+        head = self.heads[module_name(self._task_of(name))]
         assert isinstance(head, Head)
         return head
+
+    def tower_of(self, task: str) -> Tower:
+        """The tower of a task."""
+        tower = self.towers[module_name(task)]
+        assert isinstance(tower, Tower)
+        return tower
 
     def lookup(self, batch: Batch) -> Fields:
         """Vectors of every field."""
@@ -184,7 +190,7 @@ class MultiTaskModel(nn.Module):
 
     def decode(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Parameters `[B, out]` of every output: towers, then links."""
-        parameters = {task: self.towers[task](rep) for task, rep in representations.items()}
+        parameters = {task: self.tower_of(task)(rep) for task, rep in representations.items()}
         for link in self._links():
             parameters = link.connect(parameters)
         return parameters
@@ -218,13 +224,12 @@ class MultiTaskModel(nn.Module):
         With a chain the child's own output is conditional, so its base rate is divided by that of
         its parent.
         """
-        for name, tower in self.towers.items():
+        for name in self.tasks:
             bias = self.head(name).initial_bias()
             for derived in self.derived:
                 if derived.task == name:
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
-            assert isinstance(tower, Tower)
-            tower.last.bias.data.copy_(bias)
+            self.tower_of(name).last.bias.data.copy_(bias)
 
     def _links(self) -> list[Link]:
         return [link for link in self.links if isinstance(link, Link)]
@@ -250,69 +255,9 @@ class Tower(nn.Module):
         return parameters
 
 
-class Visible(NamedTuple):
-    """Which entries enter the shared network, and which only some towers."""
-
-    shared: tuple[str, ...]
-    per_task: dict[str, tuple[str, ...]]
-
-
-def visible_entries(layout: Layout, tasks: Mapping[str, Task]) -> Visible:
-    """Sort the entries by who may read them."""
-    entries = entry_features(layout)
-    features = set(entries.values())
-    allowed: dict[str, set[str]] = {}
-    for name, task in tasks.items():
-        for feature in (*(task.include or ()), *task.hide):
-            if feature not in features:
-                raise UnknownNameError(
-                    feature, what="feature", known=features, where=f"task {name!r}"
-                )
-        allowed[name] = set(features if task.include is None else task.include) - set(task.hide)
-        if not allowed[name]:
-            raise TaskError(f"Task {name!r} may read no feature. Include one, or hide fewer.")
-    common = set.intersection(*allowed.values())
-    if not common:
-        raise TaskError(
-            "No feature may be read by every task, so there is nothing to share. "
-            "Train the tasks apart, or hide fewer features."
-        )
-    shared = tuple(entry for entry, feature in entries.items() if feature in common)
-    per_task = {
-        name: tuple(e for e, f in entries.items() if f in may_read and f not in common)
-        for name, may_read in allowed.items()
-    }
-    return Visible(shared, per_task)
-
-
-def entry_features(layout: Layout) -> dict[str, str]:
-    """The feature that each entry belongs to, in the order in which entries are laid out."""
-    named = {column.name: column.feature for column in (*layout.ids, *layout.lists)}
-    named |= {number.name: number.name for number in layout.numbers}
-    return named | {name: name for name in layout.vectors or {}}
-
-
-def entry_widths(layout: Layout) -> dict[str, int]:
-    """How wide each entry is."""
-    columns = (*layout.ids, *layout.lists)
-    widths = {column.name: layout.table(column.table).width for column in columns}
-    widths |= {number.name: 2 + number.num_pieces for number in layout.numbers}
-    return widths | dict(layout.vectors or {})
-
-
-def encode_numbers(numbers: Tensor, layout: Layout) -> dict[str, Tensor]:
-    """Each numeric feature as `[B, 2 + pieces]`: quantile, missing, and the filled pieces."""
-    if not layout.numbers:
-        return {}
-    columns = numbers.view(len(numbers), len(layout.numbers), 3)  # [B, M, 3]
-    most = max(number.num_pieces for number in layout.numbers)
-    piece = torch.arange(most, device=numbers.device, dtype=numbers.dtype)
-    filled = (columns[:, :, 1:2] - piece).clamp(0.0, 1.0)  # [B, M, P]
-    encoded = torch.cat([columns[:, :, 0::2], filled], dim=2).unbind(1)
-    return {
-        number.name: row if number.num_pieces == most else row[:, : 2 + number.num_pieces]
-        for number, row in zip(layout.numbers, encoded, strict=True)
-    }
+def module_name(task: str) -> str:
+    """The name of a task's module: a task may be called `type`, a module of torch may not."""
+    return f"of_{task}"
 
 
 def conditional_bias(joint: Tensor, parent: Tensor) -> Tensor:

@@ -1,0 +1,93 @@
+"""A made log of any length: skewed ids, numbers, a history of items, a click and a purchase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from plait import Binary, Categorical, Numeric, Schema, Sequence
+
+VOCABULARIES = np.geomspace(10, 1_000_000, 20).astype(np.int64)
+NUM_NUMBERS = 8
+LONGEST_HISTORY = 20
+CHUNK_ROWS = 100_000
+
+ITEM = f"c{len(VOCABULARIES) - 2}"
+CATEGORICALS = tuple(f"c{place}" for place in range(len(VOCABULARIES)))
+NUMBERS = tuple(f"n{place}" for place in range(NUM_NUMBERS))
+
+SCHEMA = Schema(
+    (
+        *(Categorical(name) for name in CATEGORICALS),
+        *(Numeric(name) for name in NUMBERS),
+        Sequence("history", shares=ITEM, max_length=LONGEST_HISTORY),
+    ),
+    user=CATEGORICALS[-1],
+    item=ITEM,
+)
+TASKS = (Binary("click"), Binary("purchase", parents=("click",)))
+
+Ids = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+
+def write_log(path: Path, rows: int, *, seed: int = 0) -> None:
+    """Write a log to Parquet, chunk by chunk: the same rows for the same seed."""
+    first = make_chunk(0, seed=seed, chunk=0)
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+        for chunk, start in enumerate(range(0, rows, CHUNK_ROWS)):
+            writer.write_table(make_chunk(min(CHUNK_ROWS, rows - start), seed=seed, chunk=chunk))
+
+
+def make_chunk(rows: int, *, seed: int, chunk: int) -> pa.Table:
+    """These rows, with about one click in ten rows and one purchase in ten clicks."""
+    generator = np.random.default_rng([seed, chunk])
+    ids = np.stack([_skewed(generator, size, rows) for size in VOCABULARIES], axis=1)  # [N, C]
+    numbers = generator.normal(size=(rows, NUM_NUMBERS))
+    lengths = generator.integers(0, LONGEST_HISTORY + 1, rows)
+    history = _skewed(generator, VOCABULARIES[-2], int(lengths.sum()))
+    taste = _mean_taste(history, lengths)
+    click = generator.random(rows) < _sigmoid(_logit(ids, numbers, taste, task=0) - 2.7)
+    bought = generator.random(rows) < _sigmoid(_logit(ids, numbers, taste, task=1) - 2.7)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    columns = dict(zip(CATEGORICALS, ids.astype(np.int32).T, strict=True))
+    columns |= dict(zip(NUMBERS, numbers.astype(np.float32).T, strict=True))
+    columns["history"] = pa.ListArray.from_arrays(offsets, history.astype(np.int32))
+    columns["click"] = click.astype(np.int8)
+    columns["purchase"] = (click & bought).astype(np.int8)
+    return pa.table(columns)
+
+
+def _skewed(generator: np.random.Generator, size: int, number: int) -> Ids:
+    """Ids of which the first are common and the last are rare: log-uniform ranks."""
+    ranks = np.exp(generator.random(number) * np.log(size)).astype(np.int64)
+    return np.minimum(ranks, size) - 1
+
+
+def _effect(ids: Ids, salt: int) -> Numbers:
+    """A number between -1 and 1 that belongs to the id: the same wherever it stands."""
+    mixed = (ids.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1.0
+
+
+def _mean_taste(history: Ids, lengths: Ids) -> Numbers:
+    """The mean effect of the items in each row's history; 0 where it is empty."""
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    total = np.bincount(row, weights=_effect(history, salt=7), minlength=len(lengths))
+    return total / np.maximum(lengths, 1)
+
+
+def _logit(ids: Ids, numbers: Numbers, taste: Numbers, *, task: int) -> Numbers:
+    """Effects of ids, a cross of two of them, slopes, a product of two numbers, the history."""
+    found = sum(_effect(ids[:, place], salt=place + 100 * task) for place in range(ids.shape[1]))
+    crossed = _effect(ids[:, 5] * 1000 + ids[:, 7], salt=500 + task)
+    slopes = np.cos(np.arange(NUM_NUMBERS) + task)
+    return 0.4 * (found + crossed + numbers @ slopes + numbers[:, 0] * numbers[:, 1]) + taste
+
+
+def _sigmoid(logits: Numbers) -> Numbers:
+    return 1.0 / (1.0 + np.exp(-logits))

@@ -1,0 +1,55 @@
+"""The command `plait`. It parses, calls and prints; what it calls does the work.
+
+Importing this loads neither torch nor polars, so that `plait --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from .commands import evaluate, predict, schema, train
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="plait",
+    help="Multi-task learning for recommender systems: one model, many kinds of feedback.",
+    epilog="Exit status: 0 fine; 1 training failed; 2 a mistake in the command, a file or a "
+    "setting; 130 and 143 stopped by Ctrl-C or SIGTERM.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, evaluate, predict, schema):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    app()
+
+
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"plait {version('plait')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            is_eager=True,
+            callback=lambda asked: _show_version(asked=asked),
+        ),
+    ] = False,
+) -> None:
+    pass

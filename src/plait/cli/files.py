@@ -1,0 +1,89 @@
+"""Files that commands write or replace."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plait.errors import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_RUN_SIGNS = ("run.json", "metrics.json", "training", "artifact")
+SUFFIXES = (".parquet", ".csv", ".arrow")
+
+
+def claim_run(folder: Path, *, resume: bool, force: bool) -> None:
+    """See that a run may be written to a folder; with `force`, remove the run that is in it.
+
+    Raises:
+        ConfigurationError: the folder holds a run or other files, or `resume` and `force` are both
+            asked for.
+    """
+    if resume and force:
+        raise ConfigurationError("`--resume` goes on with a run and `--force` removes it: not both.")
+    if resume or not folder.exists():
+        return
+    holds_run = any((folder / sign).exists() for sign in _RUN_SIGNS)
+    if force and holds_run:
+        shutil.rmtree(folder)
+    elif holds_run:
+        how = "finished run" if (folder / "metrics.json").exists() else "run that was stopped"
+        raise ConfigurationError(
+            f"{folder} holds a {how}. Go on with it by --resume, replace it by --force, or write "
+            "elsewhere by --out."
+        )
+    elif force and any(folder.iterdir()):
+        raise ConfigurationError(
+            f"{folder} holds files that are no run, so --force does not remove it. Name another "
+            "folder by --out."
+        )
+
+
+def check_output(path: Path, *, source: str, force: bool) -> None:
+    """See, before any work is done, that predictions can be written to a path.
+
+    Raises:
+        ConfigurationError: a suffix that is not known, a file that is there already, or the very
+            file that is read.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigurationError(
+            f"{path}: the suffix says how predictions are written; it is one of "
+            f"{', '.join(SUFFIXES)}, got {path.suffix!r}."
+        )
+    if not path.exists():
+        return
+    if Path(source).exists() and path.samefile(source):
+        raise ConfigurationError(f"{path} is the file that is read. Name another by --output.")
+    if not force:
+        raise ConfigurationError(f"{path} exists. Replace it by --force, or name another file.")
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame as its suffix says, beside the path first: it is there whole or not at all.
+
+    Raises:
+        DataError: a column that CSV cannot hold.
+    """
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    if path.suffix == ".csv" and nested:
+        raise DataError(
+            f"{path}: CSV cannot hold the lists in {', '.join(nested)}. Write .parquet, or keep "
+            "other columns."
+        )
+    writers: dict[str, Callable[[Path], object]] = {
+        ".parquet": frame.write_parquet,
+        ".csv": frame.write_csv,
+        ".arrow": frame.write_ipc,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.writing")
+    try:
+        writers[path.suffix](beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

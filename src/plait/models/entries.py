@@ -1,0 +1,78 @@
+"""What enters the network: the entries of a batch, how wide each is, and which task may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from plait.data.batch import Layout
+from plait.errors import TaskError, UnknownNameError
+from plait.tasks import Task
+
+
+class Visible(NamedTuple):
+    """Which entries enter the shared network, and which only some towers."""
+
+    shared: tuple[str, ...]
+    per_task: dict[str, tuple[str, ...]]
+
+
+def visible_entries(layout: Layout, tasks: Mapping[str, Task]) -> Visible:
+    """Sort the entries by who may read them."""
+    entries = entry_features(layout)
+    features = set(entries.values())
+    allowed: dict[str, set[str]] = {}
+    for name, task in tasks.items():
+        for feature in (*(task.include or ()), *task.hide):
+            if feature not in features:
+                raise UnknownNameError(
+                    feature, what="feature", known=features, where=f"task {name!r}"
+                )
+        allowed[name] = set(features if task.include is None else task.include) - set(task.hide)
+        if not allowed[name]:
+            raise TaskError(f"Task {name!r} may read no feature. Include one, or hide fewer.")
+    common = set.intersection(*allowed.values())
+    if not common:
+        raise TaskError(
+            "No feature may be read by every task, so there is nothing to share. "
+            "Train the tasks apart, or hide fewer features."
+        )
+    shared = tuple(entry for entry, feature in entries.items() if feature in common)
+    per_task = {
+        name: tuple(e for e, f in entries.items() if f in may_read and f not in common)
+        for name, may_read in allowed.items()
+    }
+    return Visible(shared, per_task)
+
+
+def entry_features(layout: Layout) -> dict[str, str]:
+    """The feature that each entry belongs to, in the order in which entries are laid out."""
+    named = {column.name: column.feature for column in (*layout.ids, *layout.lists)}
+    named |= {number.name: number.name for number in layout.numbers}
+    return named | {name: name for name in layout.vectors or {}}
+
+
+def entry_widths(layout: Layout) -> dict[str, int]:
+    """How wide each entry is."""
+    columns = (*layout.ids, *layout.lists)
+    widths = {column.name: layout.table(column.table).width for column in columns}
+    widths |= {number.name: 2 + number.num_pieces for number in layout.numbers}
+    return widths | dict(layout.vectors or {})
+
+
+def encode_numbers(numbers: Tensor, layout: Layout) -> dict[str, Tensor]:
+    """Each numeric feature as `[B, 2 + pieces]`: quantile, missing, and the filled pieces."""
+    if not layout.numbers:
+        return {}
+    columns = numbers.view(len(numbers), len(layout.numbers), 3)  # [B, M, 3]
+    most = max(number.num_pieces for number in layout.numbers)
+    piece = torch.arange(most, device=numbers.device, dtype=numbers.dtype)
+    filled = (columns[:, :, 1:2] - piece).clamp(0.0, 1.0)  # [B, M, P]
+    encoded = torch.cat([columns[:, :, 0::2], filled], dim=2).unbind(1)
+    return {
+        number.name: row if number.num_pieces == most else row[:, : 2 + number.num_pieces]
+        for number, row in zip(layout.numbers, encoded, strict=True)
+    }
