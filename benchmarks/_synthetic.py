@@ -64,30 +64,30 @@ def make_chunk(rows: int, *, seed: int, chunk: int) -> pa.Table:
 
 def _skewed(generator: np.random.Generator, size: int, number: int) -> Ids:
     """Ids of which the first are common and the last are rare: log-uniform ranks."""
-    ranks = np.exp(generator.random(number) * np.log(size)).astype(np.int64)
-    return np.minimum(ranks, size) - 1
+    ranks: Ids = np.exp(generator.random(number) * np.log(size)).astype(np.int64)
+    return ranks.clip(1, size) - 1
 
 
-def _effect(ids: Ids, salt: int) -> Numbers:
+def _effect(ids: Ids, salt: int | Ids) -> Numbers:
     """A number between -1 and 1 that belongs to the id: the same wherever it stands."""
-    mixed = (ids.astype(np.uint64) + np.uint64(salt)) * np.uint64(0x9E3779B97F4A7C15)
-    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1.0
+    mixed = (ids * 1000 + salt).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed >> np.uint64(11)) / 2.0**52 - 1.0
 
 
 def _mean_taste(history: Ids, lengths: Ids) -> Numbers:
     """The mean effect of the items in each row's history; 0 where it is empty."""
     row = np.repeat(np.arange(len(lengths)), lengths)
     total = np.bincount(row, weights=_effect(history, salt=7), minlength=len(lengths))
-    return total / np.maximum(lengths, 1)
+    return np.asarray(total / lengths.clip(1), dtype=np.float64)
 
 
 def _logit(ids: Ids, numbers: Numbers, taste: Numbers, *, task: int) -> Numbers:
     """Effects of ids, a cross of two of them, slopes, a product of two numbers, the history."""
-    found = sum(_effect(ids[:, place], salt=place + 100 * task) for place in range(ids.shape[1]))
+    found = _effect(ids, salt=np.arange(ids.shape[1]) + 100 * task).sum(axis=1)
     crossed = _effect(ids[:, 5] * 1000 + ids[:, 7], salt=500 + task)
     slopes = np.cos(np.arange(NUM_NUMBERS) + task)
     return 0.4 * (found + crossed + numbers @ slopes + numbers[:, 0] * numbers[:, 1]) + taste
 
 
 def _sigmoid(logits: Numbers) -> Numbers:
-    return 1.0 / (1.0 + np.exp(-logits))
+    return np.asarray(1.0 / (1.0 + np.exp(-logits)), dtype=np.float64)

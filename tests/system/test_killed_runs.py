@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from safetensors.numpy import load_file
-
 from tests.system.feeds import feed
 
 SCRIPT = """

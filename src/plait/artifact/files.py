@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from plait.errors import ArtifactError
 
 FORMAT = "plait-artifact"
@@ -23,6 +25,9 @@ def writing(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to write into; renamed to it when the block ends well.
 
     What was there before stays until then, and nothing is left behind when the block fails.
+
+    Raises:
+        ArtifactError: the disk is full or the folder cannot be written to.
     """
     beside = folder.with_name(folder.name + ".writing")
     shutil.rmtree(beside, ignore_errors=True)
@@ -38,6 +43,12 @@ def writing(folder: Path) -> Iterator[Path]:
             folder.rename(old)
         beside.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(
+            folder,
+            found=f"it cannot be written ({getattr(error, 'strerror', None) or error})",
+            way_out="Free some space or give another folder; what was there before is untouched",
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -30,7 +30,7 @@ for command in (train, evaluate, predict, schema):
 
 def main() -> None:
     """Run the command with the arguments of the process."""
-    app()
+    app(prog_name="plait")
 
 
 def _show_version(*, asked: bool) -> None:
@@ -46,6 +46,7 @@ def _options(
         bool,
         typer.Option(
             "--version",
+            metavar="",
             help="Show the version and exit.",
             is_eager=True,
             callback=lambda asked: _show_version(asked=asked),

@@ -14,9 +14,9 @@ from .files import check_output, claim_run, write_frame
 from .shown import print_evaluation, print_json
 
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on the standard output.")
+    bool, typer.Option("--json", metavar="", help="Print one JSON document on the standard output.")
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Show the traceback of an error.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
 Rows = Annotated[
     str,
@@ -39,13 +39,13 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Folder of the run.", show_default="runs/EXPERIMENT"),
+        typer.Option(metavar="RUN", help="Folder of the run; runs/EXPERIMENT if left out."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped.")
+        bool, typer.Option("--resume", metavar="", help="Go on with a run that was stopped.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Remove the run that is in the folder.")
+        bool, typer.Option("--force", metavar="", help="Remove the run that is in the folder.")
     ] = False,
     init_from: Annotated[
         Path | None,
@@ -55,7 +55,9 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of prepared logs that runs share."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar="", help="Show no progress.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -64,36 +66,127 @@ def train(
     overrides = settings or []
     go_on = _resume_command(experiment, overrides, folder, init_from=init_from, cache=cache)
     with explained(debug=debug, go_on=go_on):
-        from contextlib import ExitStack
-
         from plait.experiment import Experiment
         from plait.experiment import train as train_run
         from plait.training.progress import RichProgress
 
         read = Experiment.read(experiment, overrides)
         claim_run(folder, resume=resume, force=force)
-        with ExitStack() as stack:
+        with RichProgress() as progress:
             run = train_run(
                 **read.arguments(),
                 out=folder,
                 cache=cache,
                 init_from=init_from,
                 resume=resume,
-                callbacks=() if quiet else (stack.enter_context(RichProgress()),),
+                callbacks=() if quiet else (progress,),
             )
         if as_json:
-            print_json(
-                {
-                    "run": str(run.folder),
-                    "judged_on": run.judged_on,
-                    "metrics": run.evaluation.to_json(),
-                    "slices": run.evaluation.slices_to_json(),
-                    "facts": list(run.facts),
-                    "stopped": run.history.stopped,
-                }
-            )
+            document = {
+                "run": str(run.folder),
+                "judged_on": run.judged_on,
+                "metrics": run.evaluation.to_json(),
+                "slices": run.evaluation.slices_to_json(),
+                "facts": run.facts,
+                "stopped": run.history.stopped,
+            }
+            print_json(document)
             return
         for fact in run.facts:
             typer.echo(fact)
         print_evaluation(run.evaluation)
-        typer.echo(f"\nMetrics are those of the {run.judged_on} rows. The run lies in {run.folder}.")
+        typer.echo(f"\nJudged on the {run.judged_on} rows. The run lies in {run.folder}.")
+
+
+def evaluate(
+    run: Run,
+    rows: Rows,
+    *,
+    group_by: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column for grouped metrics; the user if left out."),
+    ] = None,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option("--slice", metavar="COLUMN", help="Judge each value of a column. Repeatable."),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Judge a trained model on labelled rows."""
+    with explained(debug=debug):
+        from plait.serving import load
+
+        evaluation = load(run).evaluate(rows, group_by=group_by, slices=slices or ())
+        if as_json:
+            document = {
+                "run": str(run),
+                "rows": rows,
+                "metrics": evaluation.to_json(),
+                "slices": evaluation.slices_to_json(),
+            }
+            print_json(document)
+        else:
+            print_evaluation(evaluation)
+
+
+def predict(
+    run: Run,
+    rows: Rows,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where predictions go: .parquet, .csv or .arrow.",
+        ),
+    ],
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Raw column to hand through. Repeatable."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Replace the file that is there.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Predict every task for rows as they stand in the log; labels are not needed."""
+    with explained(debug=debug):
+        check_output(output, source=rows, force=force)
+        from plait.serving import load
+
+        frame = load(run).predict(rows, keep=keep or ())
+        write_frame(frame, output)
+        if as_json:
+            print_json({"file": str(output), "rows": frame.height, "columns": frame.columns})
+        else:
+            columns = ", ".join(frame.columns)
+            typer.echo(f"Wrote {frame.height:,} rows to {output}: {columns}.")
+
+
+def schema(*, debug: Debug = False) -> None:
+    """Print the JSON Schema of experiment files, for editors that check while you type."""
+    with explained(debug=debug):
+        from plait.experiment.spec import json_schema
+
+        print_json(json_schema())
+
+
+def _resume_command(
+    experiment: Path,
+    overrides: Sequence[str],
+    folder: Path,
+    *,
+    init_from: Path | None,
+    cache: Path | None,
+) -> str:
+    words = ["plait", "train", str(experiment), "--out", str(folder)]
+    for override in overrides:
+        words += ["--set", override]
+    for option, value in (("--init-from", init_from), ("--cache", cache)):
+        if value is not None:
+            words += [option, str(value)]
+    return shlex.join([*words, "--resume"])

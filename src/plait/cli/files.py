@@ -24,7 +24,9 @@ def claim_run(folder: Path, *, resume: bool, force: bool) -> None:
             asked for.
     """
     if resume and force:
-        raise ConfigurationError("`--resume` goes on with a run and `--force` removes it: not both.")
+        raise ConfigurationError(
+            "`--resume` goes on with a run and `--force` removes it: not both."
+        )
     if resume or not folder.exists():
         return
     holds_run = any((folder / sign).exists() for sign in _RUN_SIGNS)

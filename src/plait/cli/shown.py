@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from plait.training import Evaluation, SliceResult
 
 
+NARROW = 60
+"""Below this many letters a line, tables leave out positives and groups."""
+
+
 def print_json(document: Mapping[str, object]) -> None:
     """Write one JSON document on the standard output. What is no number is null."""
     typer.echo(json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False))
@@ -34,7 +38,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
         console.print()
         console.print(Text(task, style="bold"))
         slices = [entry for entry in evaluation.slices if entry.task == task]
-        console.print(_table(values, slices))
+        console.print(_table(values, slices, is_narrow=console.width < NARROW))
         for sentence in _unknown(values, slices):
             console.print(Text(f" {sentence}", style="dim"))
 
@@ -43,21 +47,28 @@ def number(value: float) -> str:
     """A metric's value with four or five digits that mean something.
 
     Example:
-        >>> number(0.73125), number(1234.5678), number(0.00012345)
-        ('0.7312', '1234.6', '0.00012345')
+        >>> number(0.73125), number(12.34567), number(345678.9), number(0.00012345)
+        ('0.7312', '12.346', '345,679', '0.0001234')
     """
-    return f"{value:.4f}" if 1e-2 <= abs(value) < 10 else f"{value:.5g}"
+    size = abs(value)
+    if 1e4 <= size < 1e9:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.5g}"
+    return f"{value:.4f}" if size >= 1e-2 or size == 0 else f"{value:.4g}"
 
 
-def _table(values: Mapping[str, Value], slices: Sequence[SliceResult]) -> Table:
+def _table(values: Mapping[str, Value], slices: Sequence[SliceResult], *, is_narrow: bool) -> Table:
     from rich import box
     from rich.table import Table
 
     every = [*values.values(), *(entry.result for entry in slices)]
-    counts = {"rows": "n", "positives": "n_positive", "groups": "n_groups"}
+    counts = {"rows": "n"}
+    if not is_narrow:
+        counts |= {"positives": "n_positive", "groups": "n_groups"}
     counts = {k: v for k, v in counts.items() if any(getattr(e, v) is not None for e in every)}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("metric", overflow="fold")
+    table.add_column("metric", overflow="fold", min_width=10)
     for column in ("value", *counts):
         table.add_column(column, justify="right", no_wrap=True)
 
@@ -68,7 +79,9 @@ def _table(values: Mapping[str, Value], slices: Sequence[SliceResult]) -> Table:
 
     for position, (name, value) in enumerate(values.items(), start=1):
         add(name, value, ends=position == len(values))
-    for (column, metric), entries in groupby(slices, key=lambda entry: (entry.column, entry.metric)):
+    for (column, metric), entries in groupby(
+        slices, key=lambda entry: (entry.column, entry.metric)
+    ):
         table.add_row(f"{metric} by {column}", style="bold")
         for entry in entries:
             add(f"  {entry.value}", entry.result)

@@ -88,7 +88,9 @@ def check_names(names: Iterable[str], where: str) -> None:
     seen = list(names)
     twice = sorted({name for name in seen if seen.count(name) > 1})
     if twice:
-        raise DataError(f"{where} has several columns named {', '.join(map(repr, twice))}. Rename.")
+        raise DataError(
+            f"{where} has several columns named {', '.join(map(repr, twice))}. Rename all but one."
+        )
 
 
 def check_one_schema(schemas: Mapping[str, pl.Schema]) -> None:

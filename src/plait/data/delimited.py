@@ -76,7 +76,9 @@ def _header(file: Path, separator: str) -> list[str]:
         raise DataError(f"{file} starts with a blank line. Its first line must name the columns.")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise DataError(f"{file} has several columns named {', '.join(map(repr, twice))}. Rename.")
+        raise DataError(
+            f"{file} has several columns named {', '.join(map(repr, twice))}. Rename all but one."
+        )
     other = next((sign for sign in (";", "\t", "|", ",") if sign in header[0]), None)
     if len(header) == 1 and other is not None:
         raise DataError(

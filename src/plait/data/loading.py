@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from plait.errors import LoaderError
 
 from .batch import Batch
+from .grouping import RequestIndex
 from .mapped import runs
 from .store import Store
 
@@ -119,7 +120,7 @@ class BatchLoader:
         if problems:
             raise LoaderError("BatchLoader: " + "; ".join(problems) + ".")
         self._positive = None if negatives is None else _positive(store, negatives.tasks)
-        self._requests = _Requests.of(store.key("request")) if group_by else None
+        self._requests = RequestIndex.of(store.key("request")) if group_by else None
 
     @property
     def epoch(self) -> int:
@@ -275,39 +276,6 @@ class BatchLoader:
             yield "`block_rows` shuffles rows, and `group_by` keeps requests together"
         if self.drop_last:
             yield "`drop_last` has no meaning with `group_by`, whose batches are rarely full"
-
-
-class _Requests:
-    """The rows of each request, requests in the order of their first rows."""
-
-    def __init__(self, rows: Rows, starts: Rows, lengths: Rows) -> None:
-        self._rows = rows
-        self._starts = starts
-        self._lengths = lengths
-
-    @classmethod
-    def of(cls, codes: NDArray[np.int64]) -> _Requests:
-        rows = np.argsort(codes, kind="stable")
-        ordered = codes[rows]
-        starts = np.flatnonzero(np.r_[len(rows) > 0, ordered[1:] != ordered[:-1]])
-        lengths = np.diff(np.r_[starts, len(rows)])
-        appearance = np.argsort(rows[starts], kind="stable")
-        return cls(rows, starts[appearance], lengths[appearance])
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def batches(self, order: Rows, batch_size: int) -> Iterator[Rows]:
-        """Rows of as many whole requests as fit, one at least."""
-        starts, lengths = self._starts[order], self._lengths[order]
-        ends = np.cumsum(lengths)
-        first, before = 0, 0
-        while first < len(order):
-            fitting = int(np.searchsorted(ends, before + batch_size, side="right"))
-            stop = max(fitting, first + 1)
-            places, _ = runs(starts[first:stop], lengths[first:stop])
-            yield self._rows[places]
-            first, before = stop, int(ends[stop - 1])
 
 
 def _positive(store: Store, tasks: tuple[str, ...] | None) -> NDArray[np.bool_]:

@@ -8,20 +8,18 @@ were counted, not on how they were cut into chunks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import polars as pl
-from polars.exceptions import PolarsError
 
-from plait.errors import ArtifactError, DataError, SchemaError, UnknownNameError
+from plait.errors import DataError, SchemaError, UnknownNameError
 
 from .batch import NUM_RESERVED, UNKNOWN, Column, Layout, Number, Table
 from .columns import Columns
 from .counting import Embedded, TrainingCounts, owner, owners
-from .files import replacing
+from .fitted import Fitted, read_fitted, write_fitted
 from .numeric import NumberScale
 from .prepared import Prepared
 from .schema import Categorical, Feature, MultiHot, Numeric, Schema, Sequence, Vector
@@ -30,8 +28,6 @@ from .vocabulary import HashBuckets, Vocabulary
 
 __all__ = ["Preprocessor"]
 
-VERSION = 1
-FILE = "preprocessor.json"
 CHUNK_ROWS = 500_000
 
 
@@ -224,24 +220,7 @@ class Preprocessor:
     def save(self, folder: Path | str) -> None:
         """Write `preprocessor.json` and one Arrow file for each vocabulary."""
         self._check_finished("save")
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tables: dict[str, Any] = {}
-        for place, (name, table) in enumerate(self._tables.items()):
-            if isinstance(table, HashBuckets):
-                tables[name] = {"buckets": table.buckets}
-                continue
-            tables[name] = {"file": f"vocabulary-{place:03d}.arrow", "values": len(table.values)}
-            with replacing(folder / tables[name]["file"]) as file:
-                table.values.to_frame().write_ipc(file, compat_level=pl.CompatLevel.oldest())
-        form = {
-            "version": VERSION,
-            "schema": self.schema.to_json(),
-            "tables": tables,
-            "scales": {name: scale.to_json() for name, scale in self._scales.items()},
-        }
-        with replacing(folder / FILE) as file:
-            file.write(json.dumps(form, indent=1).encode())
+        write_fitted(Path(folder), Fitted(self.schema, self._tables, self._scales))
 
     @classmethod
     def load(cls, folder: Path | str) -> Preprocessor:
@@ -250,21 +229,10 @@ class Preprocessor:
         Raises:
             ArtifactError: a file is missing, broken or of another version.
         """
-        path = Path(folder) / FILE
-        form = _read_form(path)
-        try:
-            preprocessor = cls(Schema.from_json(form["schema"]))
-            preprocessor._counted = None
-            preprocessor._scales = {
-                name: NumberScale.from_json(scale) for name, scale in form["scales"].items()
-            }
-            preprocessor._tables = {
-                name: _read_table(path.parent, table) for name, table in form["tables"].items()
-            }
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtifactError(
-                path, found=f"it lacks what it should hold ({error!r})", way_out=_WAY_OUT
-            ) from error
+        fitted = read_fitted(Path(folder))
+        preprocessor = cls(fitted.schema)
+        preprocessor._counted = None
+        preprocessor._tables, preprocessor._scales = fitted.tables, fitted.scales
         return preprocessor
 
     def _counting(self, action: str) -> TrainingCounts:
@@ -294,7 +262,6 @@ class Preprocessor:
 
 
 Kind = TypeVar("Kind", bound=Feature)
-_WAY_OUT = "Save the preprocessor again, or fit a new one."
 
 
 def _of_kind(schema: Schema, kind: type[Kind]) -> Iterator[Kind]:
@@ -314,37 +281,3 @@ def _chunks(
         if column not in known:
             raise UnknownNameError(column, what="column", known=known, where="the data")
     yield from frame.select(needed).collect_batches(chunk_size=chunk_rows, maintain_order=True)
-
-
-def _read_form(path: Path) -> dict[str, Any]:
-    try:
-        form = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ArtifactError(path, found="there is no such file", way_out=_WAY_OUT) from error
-    except ValueError as error:
-        raise ArtifactError(path, found=f"it is no JSON ({error})", way_out=_WAY_OUT) from error
-    if not isinstance(form, dict) or form.get("version") != VERSION:
-        version = form.get("version") if isinstance(form, dict) else None
-        raise ArtifactError(
-            path,
-            found=f"it is of version {version!r}, and this plait reads version {VERSION}",
-            way_out="Install the plait that wrote it, or fit a new preprocessor.",
-        )
-    return form
-
-
-def _read_table(folder: Path, form: dict[str, Any]) -> Vocabulary | HashBuckets:
-    if "buckets" in form:
-        return HashBuckets(form["buckets"])
-    path = folder / form["file"]
-    try:
-        values = pl.read_ipc(path)["value"]
-    except (OSError, PolarsError) as error:
-        raise ArtifactError(path, found=f"it cannot be read ({error})", way_out=_WAY_OUT) from error
-    if len(values) != form["values"]:
-        raise ArtifactError(
-            path,
-            found=f"it holds {len(values)} values instead of {form['values']}",
-            way_out=_WAY_OUT,
-        )
-    return Vocabulary(values)

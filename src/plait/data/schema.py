@@ -282,14 +282,19 @@ class Schema:
         raise UnknownNameError(name, what="feature", known=self.names)
 
     def is_key(self, name: str) -> bool:
-        """Whether a feature is read from the user's or the item's column, or shares its table."""
-        feature = self.feature(name)
-        shares = getattr(feature, "shares", None)
-        if shares is not None:
-            return self.is_key(shares)
-        return isinstance(feature, Categorical) and feature.source in {self.user, self.item} - {
-            None
-        }
+        """Whether the feature's table holds users or items.
+
+        It does when some categorical feature that uses the table is read from the user's or the
+        item's column.
+        """
+        keys = {self.user, self.item} - {None}
+        table = _table_of(self.feature(name))
+        return any(
+            isinstance(feature, Categorical)
+            and feature.source in keys
+            and _table_of(feature) == table
+            for feature in self.features
+        )
 
     def columns(self) -> tuple[str, ...]:
         """Every raw column that features and roles need, each once."""
@@ -327,6 +332,11 @@ class Schema:
                 f"Feature {name!r}: `shares` must name a categorical, sequence or multi-hot "
                 f"feature with a table of its own; {shares!r} has none."
             )
+
+
+def _table_of(feature: Feature) -> str:
+    shares: str | None = getattr(feature, "shares", None)
+    return feature.name if shares is None else shares
 
 
 def _feature(entry: Mapping[str, Any]) -> Feature:

@@ -13,8 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from plait.errors import DataError
@@ -23,7 +21,8 @@ from .batch import Layout
 from .canonical import role_codes
 from .files import replacing, sync
 from .mapped import RawFile, write_file
-from .prepared import Prepared, RaggedArray
+from .prepared import Prepared
+from .scratch import ColumnsFile, ListFiles
 from .store import COLUMNS, DTYPES, FILE, ROWS, VERSION, Store, list_file, vector_column
 
 __all__ = ["StoreWriter"]
@@ -73,8 +72,8 @@ class StoreWriter:
         self._partial = self.folder.with_name(f".{self.folder.name}.partial")
         self._is_open = True
         self._raw: dict[str, RawFile] = {}
-        self._lists: list[_ListFiles] = []
-        self._columns = _ColumnsFile(self._partial / COLUMNS)
+        self._lists: list[ListFiles] = []
+        self._columns = ColumnsFile(self._partial / COLUMNS)
         with self._writing():
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir(parents=True)
@@ -82,7 +81,7 @@ class StoreWriter:
                 scratch = self._partial / f"group-{place}.raw"
                 self._raw[name] = RawFile(scratch, DTYPES.get(name, np.float32))
             for place in range(len(layout.lists)):
-                self._lists.append(_ListFiles(self._partial, place))
+                self._lists.append(ListFiles(self._partial, place))
 
     def __enter__(self) -> Self:
         return self
@@ -253,77 +252,6 @@ class _Facts:
         return {"tasks": facts, "nulls": self.nulls}
 
 
-class _ListFiles:
-    """The scratch files of one list feature."""
-
-    def __init__(self, folder: Path, place: int) -> None:
-        self._values = RawFile(folder / f"list-{place}.values.raw", np.int32)
-        self._offsets = RawFile(folder / f"list-{place}.offsets.raw", np.int64)
-        self._offsets.append(np.zeros(1, dtype=np.int64))
-        self._weights_path = folder / f"list-{place}.weights.raw"
-        self._weights: RawFile | None = None
-
-    def append(self, ragged: RaggedArray) -> None:
-        self._offsets.append(ragged.offsets[1:] + self._values.size)
-        self._values.append(ragged.values)
-        if ragged.weights is not None:
-            self._weights = self._weights or RawFile(self._weights_path, np.float32)
-            self._weights.append(ragged.weights)
-
-    def arrays(self) -> dict[str, pa.Array]:
-        offsets = self._offsets.array()
-        arrays = {"values": pa.LargeListArray.from_arrays(offsets, self._values.array())}
-        if self._weights is not None:
-            weights = self._weights.array()
-            arrays["weights"] = pa.LargeListArray.from_arrays(offsets, weights)
-        return arrays
-
-    def delete(self) -> None:
-        for file in (self._values, self._offsets, self._weights):
-            if file is not None:
-                file.delete()
-
-
-class _ColumnsFile:
-    """Raw columns, one record batch a chunk; categoricals as their texts."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._schema: pa.Schema | None = None
-        self._sink: pa.OSFile | None = None
-        self._writer: pa.RecordBatchFileWriter | None = None
-
-    @property
-    def names(self) -> list[str]:
-        return [] if self._schema is None else self._schema.names
-
-    def append(self, columns: pl.DataFrame) -> None:
-        texts = columns.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
-        table = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-        if self._schema is None:
-            self._schema = table.schema
-        if table.schema != self._schema:
-            raise DataError(
-                f"The raw columns of this chunk are {_shown(table.schema)}; those of the first "
-                f"chunk were {_shown(self._schema)}. Give every chunk the same columns and types."
-            )
-        if self._schema.names:
-            self._open(self._schema).write_table(table)
-
-    def close(self) -> None:
-        if self._writer is not None and self._sink is not None:
-            self._writer.close()
-            self._sink.close()
-            self._writer = self._sink = None
-            sync(self._path)
-
-    def _open(self, schema: pa.Schema) -> pa.RecordBatchFileWriter:
-        if self._writer is None:
-            self._sink = pa.OSFile(str(self._path), "wb")
-            self._writer = pa.ipc.new_file(self._sink, schema)
-        return self._writer
-
-
 def _widths(layout: Layout, tasks: tuple[str, ...], extras: tuple[str, ...]) -> dict[str, int]:
     """How many columns each group has."""
     vectors = {vector_column(name): size for name, size in (layout.vectors or {}).items()}
@@ -342,7 +270,3 @@ def _widths(layout: Layout, tasks: tuple[str, ...], extras: tuple[str, ...]) -> 
 def _check_shape(name: str, shape: tuple[int, ...], expected: tuple[int, int]) -> None:
     if shape != expected:
         raise DataError(f"`{name}` has the shape {shape}; expected {expected}.")
-
-
-def _shown(schema: pa.Schema) -> str:
-    return ", ".join(f"{field.name} {field.type}" for field in schema) or "(none)"

@@ -15,6 +15,7 @@ from plait.data.preparing import Log, write_part
 from plait.data.reading import Source
 from plait.data.serving import unlabelled_batch
 from plait.data.staging import chunks, stage
+from plait.errors import DataError
 from plait.tasks import Multiclass
 from plait.training import Evaluation, evaluate_store
 
@@ -37,7 +38,9 @@ class Predictor:
         """Names of the columns that `predict` gives."""
         return tuple(c for output in self.artifact.model.outputs for c in self._columns(output))
 
-    def predict(self, source: Source, *, keep: Sequence[str] = ()) -> pl.DataFrame:
+    def predict(
+        self, source: Source, *, keep: Sequence[str] = (), prefix: str = ""
+    ) -> pl.DataFrame:
         """Predictions for every row, in the order of the rows.
 
         A task with several classes gives a column for each (`genre.comedy`). Labels are not
@@ -46,17 +49,26 @@ class Predictor:
         Args:
             source: a file, a folder, a glob or a data frame.
             keep: raw columns to hand through, in front of the predictions.
+            prefix: put before the names of predictions.
 
         Raises:
-            DataError: a file that cannot be read, or a column that is not of its kind.
+            DataError: a file that cannot be read, a column that is not of its kind, or a kept
+                column that is called like a prediction.
             UnknownNameError: a column that is missing.
         """
+        names = [f"{prefix}{column}" for column in self.columns]
+        both = sorted(set(keep) & set(names))
+        if both:
+            raise DataError(
+                f"`keep` names {', '.join(both)}, which is also the name of a prediction. Give "
+                "predictions a `prefix`, such as 'predicted_'."
+            )
         log = self._log(source, columns=tuple(keep))
         features = [c for f in log.schema.features for c in f.columns()]
         needed = dict.fromkeys([*features, *sorted(self._reader.extra_columns), *keep])
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             parts = [
-                pl.concat([chunk.select(keep), self._predict(chunk)], how="horizontal")
+                pl.concat([chunk.select(keep), self._predict(chunk, names)], how="horizontal")
                 for chunk in self._chunks(log, needed, Path(scratch))
             ]
         return pl.concat(parts)
@@ -97,19 +109,15 @@ class Predictor:
         staged = stage(frame, needed, scratch / "raw.arrow")
         yield from chunks(staged, staged.select(pl.len()).collect().item())
 
-    def _predict(self, chunk: pl.DataFrame) -> pl.DataFrame:
+    def _predict(self, chunk: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         batch = unlabelled_batch(
             self.artifact.preprocessor.transform(chunk),
             extras=dict(zip(self._reader.extras, self._reader.read_extras(chunk).T, strict=True)),
         )
         with torch.inference_mode():
             predictions = self.artifact.model.predict(batch)
-        columns: dict[str, pl.Series] = {}
-        for output, values in predictions.items():
-            names = self._columns(output)
-            for name, column in zip(names, values.reshape(len(batch), -1).T, strict=True):
-                columns[name] = pl.Series(name, column.contiguous().numpy())
-        return pl.DataFrame(columns)
+        columns = torch.cat([p.reshape(len(batch), -1) for p in predictions.values()], dim=1)
+        return pl.DataFrame(dict(zip(names, columns.T.contiguous().numpy(), strict=True)))
 
     def _columns(self, output: str) -> tuple[str, ...]:
         task = self.artifact.model.head(output).task

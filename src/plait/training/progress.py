@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -38,14 +39,14 @@ class RichProgress(Callback):
         self._console = console or Console(stderr=True, highlight=False)
         self._clock = clock
         self._bar = Progress(
-            BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=6)),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[steps]}", markup=False, table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[speed]}", markup=False, table_column=Column(no_wrap=True)),
             TextColumn(
                 "{task.fields[losses]}",
                 markup=False,
                 style="dim",
-                table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis"),
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
             ),
             console=self._console,
             auto_refresh=False,
@@ -57,7 +58,7 @@ class RichProgress(Callback):
         self._window = _Window(since=clock())
         self._session = _Window(since=clock())
 
-    def __enter__(self) -> RichProgress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -66,7 +67,7 @@ class RichProgress(Callback):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        self._stop()
 
     def on_start(self, *, steps_done: int, total_steps: int) -> None:
         """Show the bar."""
@@ -109,9 +110,13 @@ class RichProgress(Callback):
 
     def on_end(self, history: History) -> None:
         """Take the bar away and say why training ended."""
-        self._bar.stop()
+        self._stop()
         if history.stopped:
             self._write(f"training ended: {history.stopped}")
+
+    def _stop(self) -> None:
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def _write(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

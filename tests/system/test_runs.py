@@ -1,0 +1,194 @@
+"""Whole runs: what is trained, judged, saved and loaded again is one and the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
+
+import plait
+from plait import Binary, Categorical, Chain, MMoE, Numeric, Run, Schema, Table
+from tests.system.feeds import arguments, feed
+
+
+@pytest.fixture(scope="module")
+def log() -> pl.DataFrame:
+    return feed(3000)
+
+
+@pytest.fixture(scope="module")
+def run(log: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return plait.train(**arguments(log, tmp_path_factory.mktemp("run") / "run", epochs=12))
+
+
+def test_case_39_evaluate_equals_scikit_learn_on_predict(run: Run, log: pl.DataFrame) -> None:
+    fresh = feed(2000, seed=5)
+    evaluation = run.predictor.evaluate(fresh)
+    found = run.predictor.predict(fresh, keep=["click", "like", "seconds"], prefix="p_")
+    clicks = evaluation.tasks["click"]
+    truth, scores = found["click"].to_numpy(), found["p_click"].to_numpy()
+    assert clicks["auc"].value == pytest.approx(roc_auc_score(truth, scores), abs=1e-9)
+    assert clicks["log_loss"].value == pytest.approx(
+        log_loss(truth, scores.astype(np.float64)), abs=1e-9
+    )
+    liked = found.filter(pl.col("click") == 1)
+    truth, scores = liked["like"].to_numpy(), liked["p_like"].to_numpy()
+    assert evaluation.tasks["like"]["auc"].value == pytest.approx(
+        roc_auc_score(truth, scores), abs=1e-9
+    )
+    assert evaluation.tasks["like"]["auc"].n == len(liked)
+    truth = liked["seconds"].cast(pl.Float32).to_numpy()  # labels are kept as float32
+    scores = liked["p_seconds"].to_numpy().astype(np.float64)
+    assert evaluation.tasks["seconds"]["rmse"].value == pytest.approx(
+        np.sqrt(mean_squared_error(truth, scores)), abs=1e-9
+    )
+
+
+def test_cases_15_95_99_a_fresh_process_gives_the_same_bits_from_raw_values(
+    run: Run, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    rows = log.tail(500)
+    rows.write_parquet(tmp_path / "rows.parquet")
+    script = (
+        "import sys, plait; "
+        "plait.load(sys.argv[1]).predict(sys.argv[2]).write_parquet(sys.argv[3])"
+    )
+    paths = [str(run.folder), str(tmp_path / "rows.parquet"), str(tmp_path / "out.parquet")]
+    subprocess.run([sys.executable, "-c", script, *paths], check=True)
+    assert_frame_equal(
+        pl.read_parquet(tmp_path / "out.parquet"), run.predictor.predict(rows), check_exact=True
+    )
+
+
+def test_a_moved_artifact_predicts_the_same(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    (run.folder / "artifact").rename(moved)
+    try:
+        again = plait.load(moved).predict(log.head(50))
+    finally:
+        moved.rename(run.folder / "artifact")
+    assert_frame_equal(again, run.predictor.predict(log.head(50)), check_exact=True)
+
+
+def test_case_14_and_106_types_may_change_on_the_way_to_serving(
+    run: Run, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    rows = log.head(200).drop("history")
+    rows = rows.with_columns(history=pl.lit([], dtype=pl.List(pl.String)))
+    expected = run.predictor.predict(rows)
+    texts = rows.with_columns(pl.col("user_id").cast(pl.String), pl.col("age").cast(pl.String))
+    assert_frame_equal(run.predictor.predict(texts), expected, check_exact=True)
+    assert_frame_equal(run.predictor.predict(rows.to_pandas()), expected, check_exact=True)
+    assert_frame_equal(run.predictor.predict(rows.to_arrow()), expected, check_exact=True)
+
+
+def test_the_metrics_file_holds_every_task_and_metric(run: Run) -> None:
+    form = json.loads((run.folder / "metrics.json").read_text())
+    assert set(form["test"]) == {"click", "like", "seconds"}
+    auc = form["test"]["click"]["auc"]
+    assert auc["value"] == run.evaluation.tasks["click"]["auc"].value
+    assert auc["n"] == run.evaluation.tasks["click"]["auc"].n
+    assert auc["value"] > 0.6
+
+
+def test_case_70_conversions_are_judged_on_clicks_and_joint_events_everywhere(
+    log: pl.DataFrame, tmp_path: Path
+) -> None:
+    settings = arguments(log, tmp_path / "run", epochs=3)
+    settings["tasks"] = (
+        Binary("click"),
+        Binary("bought", label="click == 1 and like == 1", parents=("click",), min_positives=1),
+    )
+    settings["links"] = (Chain(parent="click", child="bought"),)
+    settings["architecture"] = partial(MMoE, num_experts=3)
+    run = plait.train(**settings)
+    tasks = run.evaluation.tasks
+    clicks = tasks["click"]["auc"].n_positive
+    assert tasks["bought_given_click"]["auc"].n == clicks
+    assert tasks["bought"]["auc"].n == tasks["click"]["auc"].n
+    found = run.predictor.predict(log)
+    product = found["click"] * found["bought_given_click"]
+    np.testing.assert_allclose(found["bought"], product, atol=1e-7)
+    assert (found["bought"] <= found["click"]).all()
+    reloaded = plait.load(run.folder).predict(log)
+    assert_frame_equal(reloaded, found, check_exact=True)
+
+
+def test_side_tables_are_joined_in_training_and_from_the_artifact(
+    log: pl.DataFrame, tmp_path: Path
+) -> None:
+    items = pl.DataFrame(
+        {"item_id": [f"item {k}" for k in range(40)], "price": np.arange(40.0)}
+    )
+    items.write_parquet(tmp_path / "items.parquet")
+    settings = arguments(log, tmp_path / "run")
+    settings["tables"] = (Table("items", str(tmp_path / "items.parquet"), "item_id"),)
+    settings["schema"] = Schema((Categorical("user_id"), Numeric("price")), user="user_id")
+    run = plait.train(**settings)
+    expected = run.predictor.predict(log.head(100))
+    (tmp_path / "items.parquet").unlink()
+    assert_frame_equal(plait.load(run.folder).predict(log.head(100)), expected, check_exact=True)
+
+
+def test_case_19_training_goes_on_with_new_ids_a_new_feature_and_a_new_task(
+    run: Run, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    newer = pl.concat([log, feed(500, seed=9).with_columns(pl.col("user_id") + 1000)])
+    settings = arguments(newer, tmp_path / "run", epochs=1)
+    settings["init_from"] = run.folder
+    settings["schema"] = Schema(
+        (*settings["schema"].features, Numeric("time")),
+        user="user_id",
+        item="item_id",
+    )
+    settings["tasks"] = (*settings["tasks"], Binary("long", label="seconds > 20"))
+    grown = plait.train(**settings)
+    before, after = (
+        r.predictor.artifact.preprocessor.transform(log.select(log.columns)).ids[:, 0]
+        for r in (run, grown)
+    )
+    known = before > 3
+    np.testing.assert_array_equal(before[known], after[known])
+    assert grown.evaluation.tasks["long"]["auc"].is_known
+    assert "user_id" in grown.predictor.artifact.schema.names
+
+
+def test_an_unchanged_log_is_prepared_once(log: pl.DataFrame, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        settings = arguments(log, tmp_path / name, epochs=1)
+        plait.train(**settings, cache=tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    other = arguments(log.head(2000), tmp_path / "third", epochs=1)
+    plait.train(**other, cache=tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_several_logs_are_mixed_by_ratio(log: pl.DataFrame, tmp_path: Path) -> None:
+    settings = arguments(log, tmp_path / "run", epochs=1)
+    settings["log"] = [log.head(1500), log.tail(1500)]
+    run = plait.train(**settings, ratios=(3, 1))
+    facts = json.loads((run.folder / "facts.json").read_text())
+    rows = sum(part["rows"] for part in facts["parts"].values())
+    assert 1850 < rows < 2150
+
+
+def test_case_119_two_runs_of_one_seed_give_the_same_metrics(
+    run: Run, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    again = plait.train(**arguments(log, tmp_path / "run", epochs=12))
+    assert again.evaluation.to_json() == run.evaluation.to_json()
+    assert again.evaluation.slices_to_json() == run.evaluation.slices_to_json()
+
+
+def test_the_model_card_tells_outputs_inputs_and_metrics(run: Run) -> None:
+    card = (run.folder / "artifact" / "README.md").read_text()
+    for words in ("| `like` | binary |", "`history` (sequence", "## Test metrics", "plait.load"):
+        assert words in card

@@ -1,0 +1,117 @@
+"""Row-wise Adagrad against its equations in float64, and the merging of rows against a loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from plait.training.optimizers import RowwiseAdagrad, merge_gradients, merge_rows
+
+ROWS, WIDTH = 7, 3
+
+
+def sparse(rows: list[int], values: Tensor) -> Tensor:
+    return torch.sparse_coo_tensor(
+        torch.tensor([rows], dtype=torch.long), values, (ROWS, WIDTH), check_invariants=False
+    )
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, ROWS - 1), max_size=30))
+def test_rows_that_stand_twice_are_summed(rows: list[int]) -> None:
+    values = torch.randn(len(rows), WIDTH, generator=torch.Generator().manual_seed(len(rows)))
+    expected: dict[int, Tensor] = {}
+    for row, value in zip(rows, values, strict=True):
+        expected[row] = expected.get(row, torch.zeros(WIDTH)) + value
+    found, summed = merge_rows(sparse(rows, values))
+    assert found.tolist() == sorted(expected)
+    for row, value in zip(found.tolist(), summed, strict=True):
+        assert_close(value, expected[row])
+
+
+def test_merged_gradients_hold_every_row_once_and_dense_ones_stay() -> None:
+    table, dense, unused = (nn.Parameter(torch.zeros(ROWS, WIDTH)) for _ in range(3))
+    table.grad = sparse([4, 1, 4], torch.ones(3, WIDTH))
+    dense.grad = torch.ones(ROWS, WIDTH)
+    merge_gradients([table, dense, unused])
+    assert table.grad is not None
+    assert table.grad._indices().tolist() == [[1, 4]]
+    assert table.grad._values()[:, 0].tolist() == [1.0, 2.0]
+    assert_close(dense.grad, torch.ones(ROWS, WIDTH))
+    assert unused.grad is None
+
+
+def literal_step(
+    weights: np.ndarray, sums: np.ndarray, rows: list[int], values: np.ndarray, rate: float
+) -> None:
+    """fbgemm's EXACT_ROWWISE_ADAGRAD, row by row in float64."""
+    gradient: dict[int, np.ndarray] = {}
+    for row, value in zip(rows, values, strict=True):
+        gradient[row] = gradient.get(row, np.zeros(WIDTH)) + value
+    for row, found in gradient.items():
+        sums[row] += sum(part * part for part in found) / WIDTH
+        weights[row] -= rate * found / (np.sqrt(sums[row]) + 1e-8)
+
+
+def test_twenty_steps_follow_the_equations_and_untouched_rows_keep_their_bits() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(ROWS, WIDTH))
+    weights, sums = start.copy(), np.zeros(ROWS)
+    parameter = nn.Parameter(torch.tensor(start, dtype=torch.float32))
+    first_bits = parameter.detach().clone()
+    optimizer = RowwiseAdagrad([parameter], lr=0.05)
+    for _ in range(20):
+        rows = rng.integers(0, ROWS - 2, size=5).tolist()  # the last two are never touched
+        values = rng.normal(size=(5, WIDTH))
+        literal_step(weights, sums, rows, values, 0.05)
+        parameter.grad = sparse(rows, torch.tensor(values, dtype=torch.float32))
+        merge_gradients([parameter])
+        optimizer.step()
+    assert_close(parameter.detach().double(), torch.tensor(weights), rtol=1e-5, atol=1e-6)
+    assert_close(optimizer.state[parameter]["sum"].double(), torch.tensor(sums), rtol=1e-5, atol=0)
+    assert torch.equal(parameter.detach()[-2:], first_bits[-2:])
+
+
+def test_it_is_a_dense_adagrad_with_one_accumulator_a_row() -> None:
+    torch.manual_seed(0)
+    table = nn.Parameter(torch.randn(ROWS, WIDTH))
+    dense, sums = table.detach().clone(), torch.zeros(ROWS, 1)
+    optimizer = RowwiseAdagrad([table], lr=0.1)
+    for step in range(5):
+        gradient = torch.randn(ROWS, WIDTH)
+        gradient[step % ROWS] = 0.0
+        sums += gradient.square().mean(dim=1, keepdim=True)
+        dense -= 0.1 * gradient / (sums.sqrt() + 1e-8)
+        table.grad = gradient.to_sparse(1)
+        optimizer.step()
+    assert_close(table.detach(), dense)
+
+
+def test_a_row_of_width_one_moves_as_in_torchs_adagrad() -> None:
+    ours, theirs = (nn.Parameter(torch.ones(2, 1)) for _ in range(2))
+    first = RowwiseAdagrad([ours], lr=0.1, eps=1e-10)
+    second = torch.optim.Adagrad([theirs], lr=0.1, eps=1e-10)
+    for value in (1.0, -0.5, 2.0):
+        theirs.grad = torch.tensor([[value], [2 * value]])
+        ours.grad = theirs.grad.to_sparse(1)
+        first.step()
+        second.step()
+    assert_close(ours.detach(), theirs.detach())
+
+
+def test_parameters_without_a_gradient_stay() -> None:
+    parameter = nn.Parameter(torch.ones(2, 2))
+    RowwiseAdagrad([parameter]).step()
+    assert_close(parameter.detach(), torch.ones(2, 2))
+
+
+def test_a_dense_gradient_is_refused() -> None:
+    parameter = nn.Parameter(torch.ones(2, 2))
+    parameter.grad = torch.ones(2, 2)
+    with pytest.raises(TypeError, match=r"needs row-sparse gradients; a dense one of shape \(2, 2"):
+        RowwiseAdagrad([parameter]).step()
