@@ -55,8 +55,9 @@ evidence: install ## Run every benchmark in full; the figures go to .bench/
 	@mkdir -p .bench
 	@set -e; for script in $(BENCHMARKS); do \
 		echo "== $$script"; \
-		$(BIN)/python $$script > .bench/$$(basename $$script .py).txt; \
-		cat .bench/$$(basename $$script .py).txt; \
+		figures=.bench/$$(basename $$script .py); \
+		$(BIN)/python $$script --json $$figures.json > $$figures.txt; \
+		cat $$figures.txt; \
 	done
 
 docs: install ## Build the API pages from the docstrings into site/

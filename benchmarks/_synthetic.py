@@ -78,16 +78,20 @@ def _mean_taste(history: Ids, lengths: Ids) -> Numbers:
     """The mean effect of the items in each row's history; 0 where it is empty."""
     row = np.repeat(np.arange(len(lengths)), lengths)
     total = np.bincount(row, weights=_effect(history, salt=7), minlength=len(lengths))
-    return np.asarray(total / lengths.clip(1), dtype=np.float64)
+    mean: Numbers = total / lengths.clip(1)
+    return mean
 
 
 def _logit(ids: Ids, numbers: Numbers, taste: Numbers, *, task: int) -> Numbers:
     """Effects of ids, a cross of two of them, slopes, a product of two numbers, the history."""
     found = _effect(ids, salt=np.arange(ids.shape[1]) + 100 * task).sum(axis=1)
     crossed = _effect(ids[:, 5] * 1000 + ids[:, 7], salt=500 + task)
-    slopes = np.cos(np.arange(NUM_NUMBERS) + task)
-    return 0.4 * (found + crossed + numbers @ slopes + numbers[:, 0] * numbers[:, 1]) + taste
+    sloped = (numbers * np.cos(np.arange(NUM_NUMBERS) + task)).sum(axis=1)
+    crossed_numbers = numbers[:, 0] * numbers[:, 1]
+    logits: Numbers = 0.4 * (found + crossed + sloped + crossed_numbers) + taste
+    return logits
 
 
 def _sigmoid(logits: Numbers) -> Numbers:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits)), dtype=np.float64)
+    rates: Numbers = 1.0 / (1.0 + np.exp(-logits))
+    return rates

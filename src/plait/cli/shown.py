@@ -89,9 +89,13 @@ def _table(values: Mapping[str, Value], slices: Sequence[SliceResult], *, is_nar
 
 
 def _unknown(values: Mapping[str, Value], slices: Sequence[SliceResult]) -> Iterator[str]:
-    """Why a number is not there."""
+    """Why a number is not there; of a slice without rows, the table says so itself."""
     named = [*values.items()]
-    named += [(f"{e.metric} where {e.column} is {e.value}", e.result) for e in slices]
+    named += [
+        (f"{entry.metric} where {entry.column} is {entry.value}", entry.result)
+        for entry in slices
+        if entry.result.n
+    ]
     for name, value in named:
         if not value.is_known:
             yield f"{name} is not computable: {value.reason}"

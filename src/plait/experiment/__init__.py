@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .running import Run, train
-from .spec import Experiment
+from .spec import Experiment, json_schema
 
-__all__ = ["Experiment", "Run", "train"]
+__all__ = ["Experiment", "Run", "json_schema", "train"]

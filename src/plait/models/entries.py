@@ -67,7 +67,7 @@ def encode_numbers(numbers: Tensor, layout: Layout) -> dict[str, Tensor]:
     """Each numeric feature as `[B, 2 + pieces]`: quantile, missing, and the filled pieces."""
     if not layout.numbers:
         return {}
-    columns = numbers.view(len(numbers), len(layout.numbers), 3)  # [B, M, 3]
+    columns = numbers.view(numbers.shape[0], len(layout.numbers), 3)  # [B, M, 3]
     most = max(number.num_pieces for number in layout.numbers)
     piece = torch.arange(most, device=numbers.device, dtype=numbers.dtype)
     filled = (columns[:, :, 1:2] - piece).clamp(0.0, 1.0)  # [B, M, P]

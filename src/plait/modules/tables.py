@@ -104,10 +104,10 @@ class Tables(nn.Module):
             storage,
             sparse=self.training and torch.is_grad_enabled(),
         )  # [B * C + N, d]
-        sizes = [len(index) for index in indices]
+        sizes = [index.shape[0] for index in indices]
         head, *tails = looked_up.split(sizes) if mine else (looked_up,)
         names = [self.columns[position].name for position in positions]
-        by_column = head.view(len(ids), len(positions), storage.shape[1])  # [B, C, d]
+        by_column = head.view(ids.shape[0], len(positions), storage.shape[1])  # [B, C, d]
         vectors = dict(zip(names, by_column.unbind(1), strict=True)) if positions else {}
         sequences = {
             column.name: ListVectors(tail, lists[column.name].offsets, lists[column.name].weights)

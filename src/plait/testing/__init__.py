@@ -10,15 +10,26 @@ A suite is a class to subclass in a pytest file. Say how the part is made; the t
 from __future__ import annotations
 
 from .architectures import ArchitectureContract
+from .balancers import BalancerContract
+from .examples import small_batch, small_model
 from .heads import HeadCase, HeadContract
 from .links import LinkContract
 from .metrics import MetricContract, MetricRows
+from .objectives import ObjectiveContract
+from .stages import SURFACES, gradients_cut_at, plain_gradients
 
 __all__ = [
+    "SURFACES",
     "ArchitectureContract",
+    "BalancerContract",
     "HeadCase",
     "HeadContract",
     "LinkContract",
     "MetricContract",
     "MetricRows",
+    "ObjectiveContract",
+    "gradients_cut_at",
+    "plain_gradients",
+    "small_batch",
+    "small_model",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.experiment.files import LEAST, TEXT, as_toml, write
@@ -108,7 +109,7 @@ def test_a_name_that_the_environment_does_not_hold_is_said(
 
 @pytest.mark.parametrize("kind", TASK_KINDS)
 def test_every_kind_of_task_can_be_named(kind: type[Task], tmp_path: Path) -> None:
-    needed = {"duration": "seconds"} if kind.kind == "watch_time" else {}
+    needed: dict[str, Any] = {"duration": "seconds"} if kind.kind == "watch_time" else {}
     task = kind("stay", **needed)
     for settings in (needed, {k: v for k, v in settings_of(task).items() if k != "name"}):
         table = as_toml({"kind": kind.kind, **settings})
@@ -118,7 +119,7 @@ def test_every_kind_of_task_can_be_named(kind: type[Task], tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", FEATURE_KINDS)
 def test_every_kind_of_feature_can_be_named(kind: type[Feature], tmp_path: Path) -> None:
-    needed = {"size": 4} if kind.kind == "vector" else {}
+    needed: dict[str, Any] = {"size": 4} if kind.kind == "vector" else {}
     feature = kind("column", **needed)
     text = LEAST.replace('numeric = ["age"]', "{} = [{}]")
     for settings in ({"name": "column", **needed}, asdict(feature)):

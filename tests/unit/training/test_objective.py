@@ -9,16 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional
-from torch.testing import assert_close
-
-from plait.balancing import Equal, Fixed
-from plait.data.batch import Batch
-from plait.models import MultiTaskModel
-from plait.tasks import Binary, Ranking, Regression, Task, WatchTime
-from plait.training import Supervised
-from plait.training.setup import expected_shares
 from tests.unit.makers import (
     BINARY_TASKS,
     TASKS,
@@ -30,6 +20,17 @@ from tests.unit.makers import (
     same_bits,
     whole,
 )
+from torch import Tensor
+from torch.nn import functional
+from torch.testing import assert_close
+
+from plait.balancing import Equal, Fixed
+from plait.data.batch import Batch
+from plait.data.schema import Numeric, Schema
+from plait.models import MultiTaskModel
+from plait.tasks import Binary, Ranking, Regression, Task, WatchTime
+from plait.training import Supervised
+from plait.training.setup import expected_shares
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +313,8 @@ def test_the_penalty_is_half_the_squared_norm_of_looked_up_keys(binary: Data) ->
     found = objective.losses(model, batch, 0)
     fields = model.lookup(batch)
     by_hand = sum(
-        float((fields.vectors[name] ** 2).sum()) / len(batch) for name in ("user_id", "item_id")
+        float(fields.vectors[name].detach().square().sum()) / len(batch)
+        for name in ("user_id", "item_id")
     )
     assert found.penalty is not None
     assert_close(found.penalty.item(), 0.2 * by_hand, rtol=1e-5, atol=0)
@@ -335,8 +337,6 @@ def test_the_penalty_moves_only_looked_up_rows_of_keys(binary: Data) -> None:
 
 
 def test_a_model_without_keys_has_no_penalty(tmp_path: Path) -> None:
-    from plait.data.schema import Numeric, Schema
-
     found = make_data(tmp_path, [Binary("click")], schema=Schema((Numeric("age", num_bins=0),)))
     model = make_model(found)
     assert Supervised(ones(model), key_l2=1.0).losses(model, whole(found.train), 0).penalty is None

@@ -9,6 +9,7 @@ import re
 import pytest
 from rich.console import Console
 
+from plait.errors import TrainingError
 from plait.training.callbacks import EvaluationReport, History, StepReport
 from plait.training.progress import RichProgress
 
@@ -87,9 +88,14 @@ def test_the_bar_fits_a_narrow_terminal() -> None:
 
 def test_the_bar_goes_away_when_training_fails() -> None:
     screen = Screen(is_terminal=True)
-    with pytest.raises(ValueError, match="stop"), screen.progress as progress:
-        progress.on_start(steps_done=0, total_steps=1_000)
-        raise ValueError("stop")
+
+    def train() -> None:
+        with screen.progress as progress:
+            progress.on_start(steps_done=0, total_steps=1_000)
+            raise TrainingError("stop")
+
+    with pytest.raises(TrainingError, match="stop"):
+        train()
     assert screen.file.getvalue().endswith("\x1b[2K")  # the line is cleared
 
 
