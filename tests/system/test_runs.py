@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
+from tests.system.feeds import arguments, feed
 
 import plait
 from plait import Binary, Categorical, Chain, MMoE, Numeric, Run, Schema, Table
-from tests.system.feeds import arguments, feed
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,7 @@ def test_cases_15_95_99_a_fresh_process_gives_the_same_bits_from_raw_values(
     rows = log.tail(500)
     rows.write_parquet(tmp_path / "rows.parquet")
     script = (
-        "import sys, plait; "
-        "plait.load(sys.argv[1]).predict(sys.argv[2]).write_parquet(sys.argv[3])"
+        "import sys, plait; plait.load(sys.argv[1]).predict(sys.argv[2]).write_parquet(sys.argv[3])"
     )
     paths = [str(run.folder), str(tmp_path / "rows.parquet"), str(tmp_path / "out.parquet")]
     subprocess.run([sys.executable, "-c", script, *paths], check=True)
@@ -125,9 +124,7 @@ def test_case_70_conversions_are_judged_on_clicks_and_joint_events_everywhere(
 def test_side_tables_are_joined_in_training_and_from_the_artifact(
     log: pl.DataFrame, tmp_path: Path
 ) -> None:
-    items = pl.DataFrame(
-        {"item_id": [f"item {k}" for k in range(40)], "price": np.arange(40.0)}
-    )
+    items = pl.DataFrame({"item_id": [f"item {k}" for k in range(40)], "price": np.arange(40.0)})
     items.write_parquet(tmp_path / "items.parquet")
     settings = arguments(log, tmp_path / "run")
     settings["tables"] = (Table("items", str(tmp_path / "items.parquet"), "item_id"),)

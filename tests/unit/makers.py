@@ -14,7 +14,7 @@ from torch import Tensor
 
 from plait.architectures import Link, SharedBottom
 from plait.data.batch import Batch
-from plait.data.labels import TaskReader
+from plait.data.labels import TaskReader, resolve_classes
 from plait.data.preprocessing import Preprocessor
 from plait.data.schema import Categorical, MultiHot, Numeric, Schema, Vector
 from plait.data.schema import Sequence as SequenceFeature
@@ -160,6 +160,7 @@ def make_data(
     train = make_log(rows) if frame is None else frame
     valid = make_log(valid_rows, seed=1) if valid_frame is None else valid_frame
     preprocessor = Preprocessor(schema).fit(train)
+    tasks = [resolve_classes(task, train) for task in tasks]
     return Data(
         write_store(folder / "train", train, preprocessor, tasks),
         write_store(folder / "valid", valid, preprocessor, tasks),

@@ -131,6 +131,10 @@ class MultiTaskModel(nn.Module):
         """The entries that enter the shared network, in the order in which they stand."""
         return self._visible.shared
 
+    def own_entries(self, task: str) -> tuple[str, ...]:
+        """The entries that go straight to a task's tower, being hidden from some other task."""
+        return self._visible.per_task[task]
+
     def head(self, name: str) -> Head:
         """The head of a task or of a link's output."""
         head = self.heads[module_name(self._task_of(name))]

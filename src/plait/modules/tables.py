@@ -35,7 +35,7 @@ class Tables(nn.Module):
     costs one gather and one row-sparse gradient a width, however many features there are.
 
     Args:
-        tables: name, rows and width of each table.
+        tables: name, rows and width of each table; those that nothing reads are left out.
         columns: the columns of `Batch.ids`, in order.
         lists: the list features.
     """
@@ -44,21 +44,21 @@ class Tables(nn.Module):
         self, tables: Sequence[Table], columns: Sequence[Column], lists: Sequence[Column] = ()
     ) -> None:
         super().__init__()
-        self.tables = tuple(tables)
         self.columns = tuple(columns)
         self.lists = tuple(lists)
-        used = {column.table for column in (*columns, *lists)}
+        read = {column.table for column in (*columns, *lists)}
+        self.tables = tuple(table for table in tables if table.name in read)
         self._start: dict[str, int] = {}
         self.storages = nn.ParameterDict()
-        for width in sorted({table.width for table in tables if table.name in used}):
+        for width in sorted({table.width for table in self.tables}):
             rows = 0
-            for table in tables:
-                if table.width == width and table.name in used:
+            for table in self.tables:
+                if table.width == width:
                     self._start[table.name] = rows
                     rows += table.num_rows
             storage = torch.empty(rows, width).normal_(0.0, INITIAL_SCALE)
             self.storages[str(width)] = nn.Parameter(storage)
-        self._width = {table.name: table.width for table in tables}
+        self._width = {table.name: table.width for table in self.tables}
         self._positions: dict[str, list[int]] = {}
         for width_name in self.storages:
             positions = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from plait.errors import TaskError
 from plait.models import MultiTaskModel, entry_widths, module_name
 from plait.tasks import Multiclass
 
@@ -21,47 +23,47 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
     model first predicts what the old one did. Towers and heads, with what a head learnt from its
     labels, are taken over by the task's name where the head is of one kind. Other parameters are
     taken over where name and shape agree.
+
+    Raises:
+        TaskError: a task stands elsewhere in the order than in the older model: sharing structures
+            keep what belongs to a task by its place.
     """
+    _check_order(tuple(model.tasks), tuple(older.tasks))
     _copy_tables(model, older)
     old = {**dict(older.named_parameters()), **dict(older.named_buffers())}
-    apart = _unlike_tasks(model, older)
-    columns = _column_map(model, older)
+    unlike = _unlike_tasks(model, older)
+    tower_inputs = _tower_inputs(model, older)
+    main_input = _Input(
+        _entries(model, model.shared_entries), _entries(older, older.shared_entries)
+    )
     for name, tensor in _owned(model):
-        if name not in old or any(name.startswith(prefix) for prefix in apart):
+        if name not in old or name.startswith(unlike):
             continue
-        source = old[name]
-        if _reads_features(tensor, source, model, older):
-            new_at, old_at = columns
-            tensor.zero_()
-            tensor[..., new_at] = source[..., old_at]
-        elif source.shape == tensor.shape:
-            tensor.copy_(source)
+        read = tower_inputs.get(name)
+        if name.startswith("architecture.") and _reads(main_input, tensor, old[name]):
+            read = main_input
+        if read is None or read.old == read.new:
+            if tensor.shape == old[name].shape:
+                tensor.copy_(old[name])
+        elif tensor.shape[:-1] == old[name].shape[:-1]:
+            _copy_columns(tensor, old[name], read)
 
 
-def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
-    """Everything but the tables: parameters, and the buffers of heads."""
-    for name, parameter in model.named_parameters():
-        if not name.startswith("tables."):
-            yield name, parameter
-    for name, buffer in model.named_buffers():
-        if name.startswith("heads."):
-            yield name, buffer
+class _Input(NamedTuple):
+    """What a layer reads: the entries and their widths, in the order in which they stand."""
+
+    new: tuple[tuple[str, int], ...]
+    old: tuple[tuple[str, int], ...]
 
 
-def _unlike_tasks(model: MultiTaskModel, older: MultiTaskModel) -> list[str]:
-    """Where the tasks lie whose output means another thing than in the older model."""
-    return [
-        f"{part}.{module_name(name)}."
-        for name in set(model.tasks) & set(older.tasks)
-        if _meaning(model, name) != _meaning(older, name)
-        for part in ("towers", "heads")
-    ]
-
-
-def _meaning(model: MultiTaskModel, name: str) -> tuple[object, ...]:
-    """The kind of head, and the classes in their order where there are any."""
-    task = model.tasks[name]
-    return type(model.head(name)), task.classes if isinstance(task, Multiclass) else None
+def _check_order(tasks: tuple[str, ...], before: tuple[str, ...]) -> None:
+    for place, name in enumerate(tasks):
+        if name in before and before.index(name) != place:
+            raise TaskError(
+                f"Task {name!r} is number {place + 1} of the tasks, and was number "
+                f"{before.index(name) + 1} in the model to start from. Leave the old tasks in their "
+                f"places ({', '.join(before)}) and put new ones behind them."
+            )
 
 
 def _copy_tables(model: MultiTaskModel, older: MultiTaskModel) -> None:
@@ -77,36 +79,73 @@ def _copy_tables(model: MultiTaskModel, older: MultiTaskModel) -> None:
         model.tables.storages[width][here.start : here.start + rows] = source
 
 
-def _reads_features(
-    parameter: Tensor, source: Tensor, model: MultiTaskModel, older: MultiTaskModel
-) -> bool:
-    return (
-        parameter.ndim >= 2
-        and parameter.shape[:-1] == source.shape[:-1]
-        and parameter.shape[-1] == model.architecture.widths.main
-        and source.shape[-1] == older.architecture.widths.main
-        and model.shared_entries != older.shared_entries
+def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
+    """Everything but the tables: parameters, and the buffers of heads."""
+    for name, parameter in model.named_parameters():
+        if not name.startswith("tables."):
+            yield name, parameter
+    for name, buffer in model.named_buffers():
+        if name.startswith("heads."):
+            yield name, buffer
+
+
+def _unlike_tasks(model: MultiTaskModel, older: MultiTaskModel) -> tuple[str, ...]:
+    """Where the tasks lie whose output means another thing than in the older model."""
+    return tuple(
+        f"{part}.{module_name(name)}."
+        for name in model.tasks
+        if name in older.tasks and _meaning(model, name) != _meaning(older, name)
+        for part in ("towers", "heads")
     )
 
 
-def _column_map(model: MultiTaskModel, older: MultiTaskModel) -> tuple[Tensor, Tensor]:
-    """Columns of the new and of the old main input that hold the same thing."""
-    new_start, old_start = _starts(model), _starts(older)
-    pairs = [
-        (start + i, old_start[entry][0] + i)
-        for entry, (start, width) in new_start.items()
-        if entry in old_start and old_start[entry][1] == width
-        for i in range(width)
-    ]
-    new_at, old_at = zip(*pairs, strict=True) if pairs else ((), ())
-    return torch.tensor(new_at, dtype=torch.long), torch.tensor(old_at, dtype=torch.long)
+def _meaning(model: MultiTaskModel, name: str) -> tuple[object, ...]:
+    """The kind of head, and the classes in their order where there are any."""
+    task = model.tasks[name]
+    return type(model.head(name)), task.classes if isinstance(task, Multiclass) else None
 
 
-def _starts(model: MultiTaskModel) -> dict[str, tuple[int, int]]:
+def _tower_inputs(model: MultiTaskModel, older: MultiTaskModel) -> dict[str, _Input]:
+    """What the first layer of each tower reads, by the name of its weight."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {
+        names[id(next(model.tower_of(task).parameters()))]: _Input(
+            _tower_entries(model, task), _tower_entries(older, task)
+        )
+        for task in model.tasks
+        if task in older.tasks
+    }
+
+
+def _tower_entries(model: MultiTaskModel, task: str) -> tuple[tuple[str, int], ...]:
+    representation = ("", model.architecture.out_features)
+    return (representation, *_entries(model, model.own_entries(task)))
+
+
+def _entries(model: MultiTaskModel, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     widths = entry_widths(model.layout)
-    starts: dict[str, tuple[int, int]] = {}
+    return tuple((name, widths[name]) for name in names)
+
+
+def _reads(read: _Input, tensor: Tensor, source: Tensor) -> bool:
+    """Whether a weight of the sharing structure, by its width, reads the shared entries."""
+    new, old = (sum(width for _, width in entries) for entries in read)
+    return tensor.ndim >= 2 and (tensor.shape[-1], source.shape[-1]) == (new, old)
+
+
+def _copy_columns(tensor: Tensor, source: Tensor, read: _Input) -> None:
+    """Copy the columns of the entries that both have; the others become zero."""
+    tensor.zero_()
+    there = {entry: columns for entry, columns in _columns(read.old)}
+    for entry, columns in _columns(read.new):
+        old_columns = there.get(entry, slice(0, 0))
+        if old_columns.stop - old_columns.start == columns.stop - columns.start:
+            tensor[..., columns] = source[..., old_columns]
+
+
+def _columns(entries: tuple[tuple[str, int], ...]) -> Iterator[tuple[str, slice]]:
+    """Each entry with its place in the input."""
     at = 0
-    for entry in model.shared_entries:
-        starts[entry] = (at, widths[entry])
-        at += widths[entry]
-    return starts
+    for name, width in entries:
+        yield name, slice(at, at + width)
+        at += width
