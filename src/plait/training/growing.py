@@ -61,8 +61,8 @@ def _check_order(tasks: tuple[str, ...], before: tuple[str, ...]) -> None:
         if name in before and before.index(name) != place:
             raise TaskError(
                 f"Task {name!r} is number {place + 1} of the tasks, and was number "
-                f"{before.index(name) + 1} in the model to start from. Leave the old tasks in their "
-                f"places ({', '.join(before)}) and put new ones behind them."
+                f"{before.index(name) + 1} in the model to start from. Leave the old tasks in "
+                f"their places ({', '.join(before)}) and put new ones behind them."
             )
 
 
@@ -136,7 +136,7 @@ def _reads(read: _Input, tensor: Tensor, source: Tensor) -> bool:
 def _copy_columns(tensor: Tensor, source: Tensor, read: _Input) -> None:
     """Copy the columns of the entries that both have; the others become zero."""
     tensor.zero_()
-    there = {entry: columns for entry, columns in _columns(read.old)}
+    there = dict(_columns(read.old))
     for entry, columns in _columns(read.new):
         old_columns = there.get(entry, slice(0, 0))
         if old_columns.stop - old_columns.start == columns.stop - columns.start:
