@@ -43,7 +43,10 @@ TASKS = (
     plait.Binary("like", space="click == 1", parents=("click",)),
     plait.Value("seconds"),
 )
-MODELS = {"one shared network": plait.SharedBottom, "one network a task": plait.SingleTask}
+MODELS: dict[str, type[Architecture]] = {
+    "one shared network": plait.SharedBottom,
+    "one network a task": plait.SingleTask,
+}
 SHOWN = {"click": ("auc", "gauc", "pcoc"), "like": ("auc", "pcoc"), "seconds": ("xauc", "pcoc")}
 
 

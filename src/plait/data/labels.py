@@ -204,9 +204,7 @@ def _numbers(values: pl.Series, where: str) -> tuple[NDArray[np.float64], NDArra
     return np.where(known, numbers, 0.0 if values.dtype == pl.Boolean else numbers), known
 
 
-def _truths(
-    task: Task, expression: Expression, frame: pl.LazyFrame | pl.DataFrame
-) -> pl.Series:
+def _truths(task: Task, expression: Expression, frame: pl.LazyFrame | pl.DataFrame) -> pl.Series:
     """Where an expression of the space holds; a null is a no."""
     values = evaluate(expression, frame, where=f"the space of task {task.name!r}")
     if values.dtype != pl.Boolean and not values.dtype.is_numeric():

@@ -21,8 +21,11 @@ def stage(frame: pl.LazyFrame, columns: Collection[str], path: Path) -> pl.LazyF
         DataError: the disk is full or cannot be written to, or a source cannot be read.
     """
     try:
+        path.touch()
         frame.select(list(columns)).sink_ipc(path, compression="uncompressed", maintain_order=True)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and path.exists():  # not our file: a source
+            raise DataError(f"The rows cannot be read: {error}.") from error
         raise DataError(
             f"{path.parent} cannot be written to: {error.strerror or error}. Free some space, or "
             "choose another folder with `out` or `cache`."

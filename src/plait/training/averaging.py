@@ -92,9 +92,9 @@ class WeightAverage:
             self._average[name].copy_(state[f"average.{name}"])
         prefix = "last."
         self._last = {
-            key.removeprefix(prefix): tensor.clone()
-            for key, tensor in state.items()
-            if key.startswith(prefix)
+            name: state[prefix + name].clone().to(parameter.device)
+            for name, parameter in self._parameters.items()
+            if prefix + name in state
         }
 
     def _advance(self) -> float:

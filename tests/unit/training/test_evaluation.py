@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,16 +22,16 @@ from sklearn.metrics import (
     roc_auc_score,
     root_mean_squared_error,
 )
-from tests.unit.makers import BINARY_TASKS, SCHEMA, TASKS, Data, make_data, make_log, make_model
+from tests.unit.makers import BINARY_TASKS, SCHEMA, Data, make_data, make_log, make_model
 
 from plait.architectures import Chain
 from plait.errors import UnknownNameError
 from plait.metrics import GAUC, gauc
 from plait.models import MultiTaskModel
-from plait.tasks import Binary, Multiclass, Regression
+from plait.tasks import Binary
 from plait.training import evaluate_store, predict_store
 from plait.training.evaluation import MOST_SLICES
-from plait.training.judging import judged_rows, mix, scores
+from plait.training.judging import scores
 
 TIGHT = 1e-9
 
@@ -291,74 +290,3 @@ def test_a_metric_that_cannot_be_computed_is_null_with_its_reason(tmp_path: Path
     assert form["like"]["auc"]["value"] is not None
     flat = json.loads(json.dumps(found.slices_to_json(), allow_nan=False))
     assert {"column", "slice", "task", "metric", "value", "n"} <= set(flat[0])
-
-
-def test_predictions_do_not_depend_on_how_many_rows_are_taken_at_once(data: Data) -> None:
-    model = make_model(data).train()
-    whole = predict_store(model, data.valid)
-    for rows_at_once in (1, 7, 120):
-        parts = predict_store(model, data.valid, rows_at_once=rows_at_once)
-        for name, found in parts.items():
-            np.testing.assert_allclose(found, whole[name], rtol=1e-5, atol=1e-6)
-            assert found.dtype == np.float32
-    assert model.training
-
-
-def test_a_store_without_rows_gives_predictions_without_rows(tmp_path: Path) -> None:
-    data = make_data(tmp_path, valid_frame=make_log(0, seed=1))
-    model = make_model(data)
-    found = predict_store(model, data.valid)
-    assert {name: values.shape for name, values in found.items()} == {
-        **dict.fromkeys(model.tasks, (0,)),
-        "answer": (0, 3),
-    }
-    for metrics in evaluate_store(model, data.valid).tasks.values():
-        assert all(math.isnan(value.value) for value in metrics.values())
-
-
-def test_scores_are_turned_so_that_higher_is_better(data: Data) -> None:
-    model = make_model(data)
-    predictions = predict_store(model, data.valid)
-    found = scores(model, data.valid, predictions)
-    metrics = evaluate_store(model, data.valid).tasks
-    assert found["click"] == metrics["click"]["auc"].value
-    assert found["place"] == metrics["place"]["ndcg@10"].value
-    assert found["answer"] == -metrics["answer"]["log_loss"].value
-    spread = data.valid.labels("rating")[data.valid.observed("rating")].astype(np.float64).std()
-    assert math.isclose(found["rating"], -0.5 * metrics["rating"]["rmse"].value / spread)
-
-
-def test_a_constant_label_leaves_the_score_unknown(tmp_path: Path) -> None:
-    valid = make_log(20, seed=1).with_columns(rating=3.0)
-    data = make_data(tmp_path, [Regression("rating")], valid_frame=valid)
-    model = make_model(data)
-    assert math.isnan(scores(model, data.valid, predict_store(model, data.valid))["rating"])
-
-
-def test_the_mix_is_the_mean_of_what_is_known() -> None:
-    tasks = {
-        "a": Binary("a"),
-        "b": Multiclass("b"),
-        "c": Binary("c", role="auxiliary"),
-    }
-    found = {"a": 0.8, "b": -1.0, "c": 0.1}
-    assert math.isclose(mix(tasks, found, None), -0.1)
-    assert math.isclose(mix(tasks, found, {"a": 3.0, "c": 1.0}), (3 * 0.8 + 0.1) / 4)
-    assert mix(tasks, {**found, "b": math.nan}, None) == 0.8
-    assert math.isnan(mix(tasks, {**found, "a": math.nan}, {"a": 1.0}))
-    assert math.isnan(mix(tasks, {**found, "a": -math.inf}, {"a": 1.0}))
-
-
-def test_judged_rows_stay_in_a_slice(data: Data) -> None:
-    model = make_model(data)
-    predictions = predict_store(model, data.valid)
-    rows = np.arange(data.valid.num_rows) % 2 == 0
-    groups = data.valid.key("user")
-    found = judged_rows(model, data.valid, "like", predictions["like"], rows=rows, groups=groups)
-    kept = rows & data.valid.observed("like")
-    assert np.array_equal(found.predictions, predictions["like"][kept])
-    assert np.array_equal(found.targets, data.valid.labels("like")[kept])
-    assert found.groups is not None
-    assert np.array_equal(found.groups, groups[kept])
-    assert found.weights is None
-    assert len(TASKS) == len(model.tasks)

@@ -52,3 +52,17 @@ def test_outside_the_main_thread_nothing_is_caught() -> None:
     thread.start()
     thread.join()
     assert seen == [(None, before)]
+
+
+def test_a_handler_that_python_did_not_set_becomes_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patched:
+        patched.setattr(signal, "getsignal", lambda number: None)
+        interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+        with catch_interrupts():
+            pass
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    signal.signal(signal.SIGTERM, installed)
+    signal.signal(signal.SIGINT, interrupt)

@@ -1,32 +1,13 @@
-"""Tasks: what is predicted, on which rows its label means something, and how much a row counts.
-
-A task is a frozen record: pure data, no tensors. Labels, spaces and weights are expressions over
-the columns of the log (`plait.data.expressions`), read when the log is prepared.
-"""
+"""The kinds of task: frozen records of what is predicted, and on which rows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, asdict, dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar, Literal
 
-from plait.errors import TaskError, UnknownNameError
-
-__all__ = [
-    "TASK_KINDS",
-    "Binary",
-    "Count",
-    "Multiclass",
-    "Ranking",
-    "Regression",
-    "Task",
-    "Value",
-    "WatchTime",
-    "check_tasks",
-    "task_from_json",
-    "task_to_json",
-]
+from plait.errors import TaskError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -307,71 +288,3 @@ TASK_KINDS: tuple[type[Task], ...] = (
     Ranking,
 )
 """The kinds of task, in the order in which they are documented."""
-
-
-def check_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
-    """The tasks as a tuple, or an error that names what does not fit together.
-
-    Raises:
-        TaskError: no task, two of one name, or parents that form a circle.
-        UnknownNameError: a parent that is not among the tasks.
-
-    Example:
-        >>> check_tasks([Binary("click"), Binary("buy", parents=("clik",))])
-        Traceback (most recent call last):
-        plait.errors.UnknownNameError: There is no task 'clik' in the parents of 'buy'. Did ...
-    """
-    found = tuple(tasks)
-    names = [task.name for task in found]
-    if not found:
-        raise TaskError("There is no task. Name at least one thing to predict.")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise TaskError(f"Two tasks share a name: {', '.join(twice)}. Names must differ.")
-    if all(task.role == "auxiliary" for task in found):
-        raise TaskError("Every task is auxiliary: at least one needs the role 'target'.")
-    for task in found:
-        for parent in task.parents:
-            if parent not in names:
-                raise UnknownNameError(
-                    parent, what="task", known=names, where=f"the parents of {task.name!r}"
-                )
-    _check_no_circle({task.name: task.parents for task in found})
-    return found
-
-
-def task_to_json(task: Task) -> dict[str, Any]:
-    """A task as plain data, with its kind.
-
-    Example:
-        >>> task_from_json(task_to_json(Binary("click"))) == Binary("click")
-        True
-    """
-    return {"kind": type(task).kind, **asdict(task)}
-
-
-def task_from_json(form: Mapping[str, Any]) -> Task:
-    """The task of a JSON form.
-
-    Raises:
-        UnknownNameError: a kind that is not known.
-    """
-    kinds = {kind.kind: kind for kind in TASK_KINDS}
-    if form["kind"] not in kinds:
-        raise UnknownNameError(form["kind"], what="kind of task", known=kinds)
-    settings: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in form.items()
-        if name != "kind"
-    }
-    return kinds[form["kind"]](**settings)
-
-
-def _check_no_circle(parents: dict[str, tuple[str, ...]]) -> None:
-    settled: set[str] = set()
-    while len(settled) < len(parents):
-        ready = {name for name in parents if set(parents[name]) <= settled} - settled
-        if not ready:
-            left = ", ".join(sorted(set(parents) - settled))
-            raise TaskError(f"The parents of these tasks form a circle: {left}.")
-        settled |= ready

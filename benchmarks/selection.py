@@ -1,0 +1,163 @@
+"""Does training on the entire space mend pCVR? ESMM and plain CVR models against the truth.
+
+    python benchmarks/selection.py --seeds 3 --json selection.json
+
+A simulated feed says what nobody can log: the chance of a purchase on every row, clicked or not. A
+world without selection, one in which logged features explain who clicks, and one in which a hidden
+intent moves clicks and purchases. In each, three models learn from one log and are judged on all
+rows of a fresh log of the same world:
+
+- `alone`: purchase, learnt on clicked rows only;
+- `shared`: the same with the click as a second task on a shared network;
+- `esmm`: the click and the joint event on all rows, tied by a `Chain`.
+
+`identified` is the chance of a purchase given a click: what a perfect learner would say that has
+seen any number of clicks. Rows are cut into tenths by their true pCVR. An `error` is the mean over
+the seeds of |mean prediction - mean truth|; `rmse` is over rows. The intervals are Student's t over
+seeds, paired: below zero, ESMM is nearer to the truth.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from _report import Row, parser, report
+from numpy.typing import NDArray
+
+from plait import Binary, Chain, RandomSplit, Training, train
+from plait.data.simulation import FEED_SCHEMA, FeedSettings, FeedWorld, SimulatedLog
+from plait.metrics import paired_difference
+from plait.tasks import Task
+
+Floats = NDArray[np.float64]
+
+WORLDS = {
+    "none": FeedSettings(users=1_000, items=300, click_rate=0.1, relatedness=0.0),
+    "ignorable": FeedSettings(
+        users=1_000, items=300, click_rate=0.1, relatedness=0.0, selection=1.5
+    ),
+    "non-ignorable": FeedSettings(
+        users=1_000, items=300, click_rate=0.1, relatedness=0.0, hidden_selection=1.5
+    ),
+}
+PURCHASE = Binary("purchase", space="click == 1")
+
+
+class Model(NamedTuple):
+    """What is trained, and which output is its pCVR."""
+
+    tasks: tuple[Task, ...]
+    output: str
+    links: tuple[Chain, ...] = ()
+
+
+MODELS = {
+    "alone": Model((PURCHASE,), "purchase"),
+    "shared": Model((Binary("click"), PURCHASE), "purchase"),
+    "esmm": Model(
+        (Binary("click"), Binary("purchase", parents=("click",))),
+        "purchase_given_click",
+        (Chain(parent="click", child="purchase"),),
+    ),
+}
+
+
+class Judged(NamedTuple):
+    """One seed of one world: means over the tenths of the rows, and distances over all rows.
+
+    Attributes:
+        means: of the truth, of what is identified and of each model; `[11]`, all rows first.
+        rmse: of what is identified and of each model.
+    """
+
+    means: dict[str, Floats]
+    rmse: dict[str, float]
+
+
+def main() -> None:
+    """Train every model in every world with every seed, and report."""
+    made = parser("pCVR of ESMM and of plain models against the truth of a simulated feed.")
+    made.add_argument("--seeds", type=int, default=3, help="how many, from 0")
+    made.add_argument("--rows", type=int, default=60_000, help="of the log to learn from")
+    arguments = made.parse_args()
+    seeds = range(2 if arguments.smoke else arguments.seeds)
+    rows = 2_000 if arguments.smoke else arguments.rows
+    table: list[Row] = []
+    for name, settings in WORLDS.items():
+        judged = [
+            _judge(settings, seed, rows, steps=20 if arguments.smoke else None) for seed in seeds
+        ]
+        table += _rows(name, judged)
+    report(table, arguments)
+
+
+def _judge(settings: FeedSettings, seed: int, rows: int, *, steps: int | None) -> Judged:
+    world = FeedWorld(settings, seed=seed)
+    log, fresh = world.simulate(rows, seed=2 * seed), world.simulate(rows, seed=2 * seed + 1)
+    training = Training(seed=seed, max_steps=steps)
+    found = {
+        "truth": fresh.truth["p_purchase"].to_numpy(),
+        "identified": fresh.truth["p_purchase_given_click"].to_numpy(),
+        **{name: _predict(model, log, fresh, training) for name, model in MODELS.items()},
+    }
+    tenths = np.array_split(np.argsort(found["truth"], kind="stable"), 10)
+    means = {
+        name: np.array([values.mean(), *(values[tenth].mean() for tenth in tenths)])
+        for name, values in found.items()
+    }
+    rmse = {
+        name: float(np.sqrt(np.mean((values - found["truth"]) ** 2)))
+        for name, values in found.items()
+        if name != "truth"
+    }
+    return Judged(means, rmse)
+
+
+def _predict(
+    model: Model, log: SimulatedLog, fresh: SimulatedLog, training: Training
+) -> NDArray[np.float64]:
+    """The model's pCVR on every row of the fresh log."""
+    with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
+        run = train(
+            log.frame,
+            schema=FEED_SCHEMA,
+            tasks=model.tasks,
+            links=model.links,
+            split=RandomSplit(valid=0.15, test=0.0, seed=training.seed),
+            training=training,
+            out=Path(scratch) / "run",
+        )
+        predicted = run.predictor.predict(fresh.frame)
+    return predicted[model.output].cast(pl.Float64).to_numpy()
+
+
+def _rows(world: str, judged: Sequence[Judged]) -> Iterator[Row]:
+    """One row for all rows, each tenth of them, and the distance over rows."""
+    means = {name: np.stack([one.means[name] for one in judged]) for name in judged[0].means}
+    for place, label in enumerate(["all", *(f"tenth {tenth}" for tenth in range(1, 11))]):
+        truth = means["truth"][:, place]
+        errors = {name: np.abs(means[name][:, place] - truth) for name in MODELS}
+        shown = {name: float(values[:, place].mean()) for name, values in means.items()}
+        yield {"selection": world, "rows": label, "what": "mean pCVR", **shown, **_gaps(errors)}
+    rmse = {name: np.array([one.rmse[name] for one in judged]) for name in judged[0].rmse}
+    shown = {name: float(values.mean()) for name, values in rmse.items()}
+    yield {"selection": world, "rows": "all", "what": "rmse", **shown, **_gaps(rmse)}
+
+
+def _gaps(errors: Mapping[str, Floats]) -> dict[str, float | int]:
+    """ESMM's error minus each plain model's, over the same seeds."""
+    facts: dict[str, float | int] = {}
+    for name in ("alone", "shared"):
+        gap = paired_difference(errors["esmm"], errors[name])
+        facts[f"esmm-{name}"] = gap.value
+        facts[f"low-{name}"], facts[f"high-{name}"] = gap.low, gap.high
+    return facts | {"seeds": len(errors["esmm"])}
+
+
+if __name__ == "__main__":
+    main()
