@@ -4,7 +4,7 @@
 
 A made log of five million rows is prepared, trained on for an epoch and judged by `plait.train` in
 a process of its own, whose anonymous memory (what cannot be dropped, unlike pages of mapped files)
-is read from /proc all along. Linux only.
+is read from /proc all along. Training includes judging the validation rows. Linux only.
 """
 
 from __future__ import annotations

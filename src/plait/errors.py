@@ -136,6 +136,13 @@ class ExperimentFileError(ConfigurationError):
         super().__init__(f"{path} has {count}:{lines}")
 
 
+class ArgumentTypeError(PlaitError, TypeError):
+    """An argument that is not the kind of object it should be."""
+
+    def __init__(self, argument: str, value: object, *, wanted: str) -> None:
+        super().__init__(f"`{argument}` got {value!r}; it takes {wanted}.")
+
+
 class TrainingError(PlaitError, RuntimeError):
     """Training cannot go on: losses that are not finite, or nothing to learn from."""
 

@@ -18,13 +18,13 @@ from sklearn.utils.validation import validate_data as validate
 from plait.architectures import SharedBottom
 from plait.artifact import Artifact
 from plait.balancing import Balancer
-from plait.data.preparing import Log, prepare
+from plait.data.log import Log
+from plait.data.preparing import prepare
 from plait.data.reading import read
 from plait.data.schema import Categorical, Feature, Numeric, Schema
 from plait.data.splits import RandomSplit
 from plait.errors import SchemaError
 from plait.experiment.running import build
-from plait.metrics import primary_metric
 from plait.models import ArchitectureFactory
 from plait.serving import Predictor
 from plait.tasks import Binary, Multiclass, Regression, Task
@@ -108,14 +108,14 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         return found[:, 0] if self._one_column and found.shape[1] == 1 else found
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:  # noqa: N803
-        """Mean over the tasks of the primary metric, turned so that higher is better."""
+        """Mean over the target tasks of scores that can be mixed, higher is better.
+
+        AUC for a binary task, `-0.5 RMSE / sd` for a regression: the mix of early stopping.
+        """
         check_is_fitted(self)
         features = self._features(X, reset=False)
         labels = self._labels(y, len(features))
-        evaluation = self.predictor_.evaluate(_side_by_side(features, labels))
-        tasks = self.predictor_.artifact.model.tasks
-        found = [(primary_metric(tasks[name]), evaluation.tasks[name]) for name in tasks]
-        return float(np.mean([metric.goodness(values[metric.name]) for metric, values in found]))
+        return self.predictor_.score(_side_by_side(features, labels))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

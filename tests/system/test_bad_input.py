@@ -16,8 +16,9 @@ import pytest
 from tests.system.feeds import arguments, feed
 
 import plait
-from plait import Binary, Categorical, MultiHot, Numeric, Schema, Table, Vector
+from plait import Binary, Categorical, MultiHot, Numeric, Ranking, Schema, Table, Vector
 from plait.errors import (
+    ArgumentTypeError,
     ArtifactError,
     ConfigurationError,
     DataError,
@@ -216,6 +217,50 @@ def test_a_feature_known_after_the_exposure_is_refused(tmp_path: Path) -> None:
     assert plait.train(**settings).evaluation.tasks["click"]["auc"].is_known
 
 
+def test_a_label_among_the_features_is_refused(tmp_path: Path) -> None:
+    schema = Schema((Numeric("age"), Numeric("click")))
+    words = "'click' is read from the column that is the label of task 'click'.*told the answer"
+    refused(feed(300), tmp_path / "run", error=SchemaError, words=words, schema=schema)
+
+
+def test_a_ranking_task_without_requests_is_refused(tmp_path: Path) -> None:
+    words = "Task 'place' ranks.*no role `request`"
+    tasks = (Ranking("place", label="click"),)
+    refused(feed(300), tmp_path / "run", error=TaskError, words=words, tasks=tasks)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "words"),
+    [
+        ("split", "time", r"`split` got 'time'; it takes a Split, such as `TimeSplit"),
+        ("balancer", "BaseRate", r"`balancer` got 'BaseRate'; it takes a Balancer"),
+        ("tasks", ["click"], r"`tasks` got 'click'; it takes a Task"),
+        ("tasks", Binary("click"), r"`tasks` got Binary.*it takes a list"),
+        ("links", "Chain", r"`links` got 'Chain'; it takes a list"),
+        ("architecture", "MMoE", r"`architecture` got 'MMoE'; it takes `MMoE` or `partial"),
+        ("schema", ["age"], r"`schema` got \['age'\]; it takes a Schema"),
+    ],
+)
+def test_a_name_where_an_object_belongs_is_refused(
+    argument: str, value: object, words: str, tmp_path: Path
+) -> None:
+    changes = {argument: value}
+    refused(feed(50), tmp_path / "run", error=ArgumentTypeError, words=words, **changes)
+
+
+def test_rows_without_a_match_in_a_side_table_are_counted(tmp_path: Path) -> None:
+    side = pl.DataFrame({"item_id": ["item 1"], "price": [1.0]})
+    settings = arguments(feed(300), tmp_path / "run", epochs=1)
+    run = plait.train(**settings, tables=(Table("items", side, "item_id"),))
+    assert any("300 rows find nothing in the side table 'items'" in fact for fact in run.facts)
+
+
+def test_labels_outside_their_kind_are_refused_when_they_are_only_judged(finished: Path) -> None:
+    rows = feed(100).with_columns(click=pl.lit(3))
+    with pytest.raises(TaskError, match="expected 0 or 1"):
+        plait.load(finished).evaluate(rows)
+
+
 def test_weights_of_multi_hots_and_vectors_must_fit(tmp_path: Path) -> None:
     log = feed(300).with_columns(
         weights=pl.lit([1.0], dtype=pl.List(pl.Float64)),
@@ -275,8 +320,10 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(finished: Path) -> None:
 
 
 def test_resuming_another_run_is_refused(finished: Path) -> None:
+    settings = arguments(feed(800), finished, epochs=1)
+    settings["training"] = replace(settings["training"], learning_rate=0.5)
     with pytest.raises(ConfigurationError, match=r"training changed"):
-        plait.train(**arguments(feed(800), finished, epochs=9), resume=True)
+        plait.train(**settings, resume=True)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(
     assert running.returncode == code, said
     assert "--resume" in said
     assert (place / out / "training" / "checkpoint").exists()
-    refused = plait(*command[3:], "--resume", cwd=place)
+    other = [*command[3:], "--set", "training.learning_rate=0.5"]
+    refused = plait(*other, "--resume", cwd=place)
     assert refused.returncode == 2
     assert "training changed" in " ".join(refused.stderr.split())
     resumed = plait(*long[3:], "--resume", cwd=place)

@@ -16,7 +16,8 @@ from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
 from tests.system.feeds import arguments, feed
 
 import plait
-from plait import Binary, Categorical, Chain, MMoE, Numeric, Run, Schema, Table
+from plait import Binary, Categorical, Chain, MMoE, Numeric, Run, Schema, Table, Training
+from plait.errors import UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,50 @@ def test_case_119_two_runs_of_one_seed_give_the_same_metrics(
     again = plait.train(**arguments(log, tmp_path / "run", epochs=12))
     assert again.evaluation.to_json() == run.evaluation.to_json()
     assert again.evaluation.slices_to_json() == run.evaluation.slices_to_json()
+
+
+def test_a_run_that_is_given_more_epochs_equals_one_that_had_them(
+    log: pl.DataFrame, tmp_path: Path
+) -> None:
+    long = plait.train(**arguments(log, tmp_path / "long", epochs=4))
+    plait.train(**arguments(log, tmp_path / "short", epochs=2))
+    resumed = plait.train(**arguments(log, tmp_path / "short", epochs=4), resume=True)
+    assert resumed.evaluation.to_json() == long.evaluation.to_json()
+
+
+def test_case_93_drawing_negatives_keeps_probabilities_right(
+    log: pl.DataFrame, tmp_path: Path
+) -> None:
+    settings = arguments(feed(8000), tmp_path / "run")
+    settings["tasks"] = (Binary("click"), Binary("both", label="click == 1 and seconds > 40"))
+    settings["training"] = Training(epochs=8, batch_size=128, keep_negatives=0.3)
+    run = plait.train(**settings)
+    for task in ("click", "both"):
+        assert run.evaluation.tasks[task]["pcoc"].value == pytest.approx(1.0, abs=0.12)
+
+
+def test_the_best_state_of_one_task_can_be_loaded(run: Run, log: pl.DataFrame) -> None:
+    history = json.loads((run.folder / "history.json").read_text())
+    likes = [report["scores"]["like"] for report in history["evaluations"]]
+    best = plait.load(run.folder, best_of="like")
+    ordinary = plait.load(run.folder)
+    assert best.columns == ordinary.columns
+    tops = [report["is_best"] for report in history["evaluations"]]
+    same = likes.index(max(likes)) == len(tops) - 1 - tops[::-1].index(True)
+    found = best.predict(log.head(200)).equals(ordinary.predict(log.head(200)))
+    assert found == same
+    with pytest.raises(UnknownNameError, match=r"no task 'lik'.*Did you mean 'like'"):
+        plait.load(run.folder, best_of="lik")
+
+
+def test_no_rows_give_no_predictions(run: Run, log: pl.DataFrame) -> None:
+    assert run.predictor.predict(log.clear()).shape == (0, 3)
+
+
+def test_a_note_in_the_readme_of_an_artifact_breaks_nothing(run: Run) -> None:
+    card = run.folder / "artifact" / "README.md"
+    card.write_text(card.read_text() + "\nOurs since May.\n")
+    assert plait.load(run.folder).columns == ("click", "like", "seconds")
 
 
 def test_the_model_card_tells_outputs_inputs_and_metrics(run: Run) -> None:

@@ -106,8 +106,8 @@ class FakePredictor:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
 
-    def predict(self, source: str, *, keep: Sequence[str] = ()) -> pl.DataFrame:
-        self.calls.append(("predict", source, keep))
+    def predict(self, source: str, *, keep: Sequence[str] = (), prefix: str = "") -> pl.DataFrame:
+        self.calls.append(("predict", source, keep, prefix))
         return self.frame.with_columns(pl.lit("x").alias(name) for name in keep)
 
     def evaluate(
@@ -121,8 +121,8 @@ class FakePredictor:
 def model(monkeypatch: pytest.MonkeyPatch) -> FakePredictor:
     fake = FakePredictor()
 
-    def load(folder: Path) -> FakePredictor:
-        fake.calls.append(("load", folder))
+    def load(folder: Path, *, best_of: str | None = None) -> FakePredictor:
+        fake.calls.append(("load", folder, best_of))
         return fake
 
     monkeypatch.setattr("plait.serving.load", load)
@@ -190,7 +190,6 @@ def test_train_shows_facts_and_a_table_for_each_task(
         "F 0.7100 90 30",
         "pcoc is not computable: no row is positive",
         "auc where gender is M is not computable: one class",
-        "X – 0",
         "mae 12.346 20,000",
         "Judged on the test rows. The run lies in here.",
     ):
@@ -370,7 +369,7 @@ def test_evaluate_passes_on_its_options(plait: Command, model: FakePredictor) ->
     options = ("--group-by", "user", "--slice", "gender", "--slice", "age")
     ended = plait("evaluate", "run", "new/*.csv", *options, "--json")
     loaded, judged = model.calls
-    assert loaded == ("load", Path("run"))
+    assert loaded == ("load", Path("run"), None)
     assert judged == ("evaluate", "new/*.csv", "user", ["gender", "age"])
     assert json.loads(ended.out) == {
         "run": "run",

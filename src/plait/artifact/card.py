@@ -38,7 +38,7 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
             for feature in schema.features
         ),
         "",
-        *_metrics(facts.get("metrics", {})),
+        *_metrics(facts.get("metrics", {}), facts.get("judged_on", "test")),
         *_parts(facts.get("parts", {})),
         "## Use",
         "",
@@ -58,10 +58,11 @@ def _task_row(task: Task) -> str:
     return f"| `{task.name}` | {task.kind} | `{task.label_expression}` | {asked} |"
 
 
-def _metrics(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+def _metrics(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]], judged_on: str) -> list[str]:
     if not metrics:
         return []
-    lines = ["## Test metrics", "", "| output | metric | value | rows |", "|---|---|---|---|"]
+    title = {"test": "Test", "valid": "Validation", "train": "Training"}[judged_on]
+    lines = [f"## {title} metrics", "", "| output | metric | value | rows |", "|---|---|---|---|"]
     for task, values in metrics.items():
         for metric, value in values.items():
             number = value["value"]

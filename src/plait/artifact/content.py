@@ -23,7 +23,7 @@ from plait.settings import arguments, choose, settings_of
 from plait.tasks import task_from_json, task_to_json
 
 from .card import model_card
-from .files import read_index, write_index, writing
+from .files import CARD, read_index, write_index, writing
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def write_artifact(folder: Path, artifact: Artifact, *, plait_version: str) -> N
         _write_json(beside / "facts.json", dict(artifact.facts or {}))
         state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, beside / "model.safetensors")
-        (beside / "README.md").write_text(
+        (beside / CARD).write_text(
             model_card(model, artifact.schema, artifact.facts or {}), encoding="utf-8"
         )
         write_index(beside, {"plait": plait_version, "model": model_settings(model)})

@@ -18,6 +18,7 @@ from plait.errors import ArtifactError
 FORMAT = "plait-artifact"
 VERSION = 1
 INDEX = "artifact.json"
+CARD = "README.md"
 
 
 @contextmanager
@@ -54,8 +55,15 @@ def writing(folder: Path) -> Iterator[Path]:
 
 
 def write_index(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write `artifact.json`: what this is, what is in it, and the checksum of every other file."""
-    files = {path.relative_to(folder).as_posix(): checksum(path) for path in _files(folder)}
+    """Write `artifact.json`: what this is, and the checksum of every file but the card.
+
+    The card is for people, who may write into it.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): checksum(path)
+        for path in _files(folder)
+        if path.name != CARD
+    }
     form = {"format": FORMAT, "version": VERSION, **content, "files": files}
     (folder / INDEX).write_text(json.dumps(form, indent=1) + "\n", encoding="utf-8")
 

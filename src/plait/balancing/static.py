@@ -12,6 +12,8 @@ from .base import StaticBalancer, TaskFacts
 class Equal(StaticBalancer):
     """Add the losses up as they are.
 
+    Stability: stable.
+
     Example:
         >>> Equal().weight("click")
         1.0
@@ -24,6 +26,8 @@ class Equal(StaticBalancer):
 
 class Fixed(StaticBalancer):
     """Weigh the losses by hand. A task of weight 0 is trained as if it were not there.
+
+    Stability: stable.
 
     Example:
         >>> Fixed(weights={"click": 1.0, "like": 0.5}).weight("like")
@@ -60,6 +64,8 @@ class Fixed(StaticBalancer):
 
 class BaseRate(StaticBalancer):
     """Divide each loss by what a constant prediction would lose, so that tasks start alike.
+
+    Stability: stable.
 
     A rare event has a small cross-entropy from the start: 0.03 at a rate of half a percent, 0.69
     at one half. Added up as they are, the common task takes the gradient. The weight of a binary

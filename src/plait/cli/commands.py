@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .endings import explained
-from .files import check_output, claim_run, write_frame
+from .files import check_output, claim_run, default_run, write_frame
 from .shown import print_evaluation, print_json
 
 Json = Annotated[
@@ -21,6 +21,11 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished r
 Rows = Annotated[
     str,
     typer.Argument(metavar="FILE", help="Rows as they stand in the log: a file, folder or glob."),
+]
+
+BestOf = Annotated[
+    str | None,
+    typer.Option(metavar="TASK", help="Use the state in which this task was best."),
 ]
 
 
@@ -39,7 +44,10 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Folder of the run; runs/EXPERIMENT if left out."),
+        typer.Option(
+            metavar="RUN",
+            help="Folder of the run; if left out, runs/ and the name of the file or its folder.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", metavar="", help="Go on with a run that was stopped.")
@@ -62,7 +70,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a model as an experiment file says, judge it and save it."""
-    folder = Path("runs") / experiment.stem if out is None else out
+    folder = default_run(experiment) if out is None else out
     overrides = settings or []
     go_on = _resume_command(experiment, overrides, folder, init_from=init_from, cache=cache)
     with explained(debug=debug, go_on=go_on):
@@ -110,6 +118,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--slice", metavar="COLUMN", help="Judge each value of a column. Repeatable."),
     ] = None,
+    best_of: BestOf = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -117,7 +126,8 @@ def evaluate(
     with explained(debug=debug):
         from plait.serving import load
 
-        evaluation = load(run).evaluate(rows, group_by=group_by, slices=slices or ())
+        model = load(run, best_of=best_of)
+        evaluation = model.evaluate(rows, group_by=group_by, slices=slices or ())
         if as_json:
             document = {
                 "run": str(run),
@@ -147,6 +157,10 @@ def predict(
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Raw column to hand through. Repeatable."),
     ] = None,
+    prefix: Annotated[
+        str, typer.Option(metavar="TEXT", help="Put before the names of predictions.")
+    ] = "",
+    best_of: BestOf = None,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Replace the file that is there.")
     ] = False,
@@ -158,7 +172,7 @@ def predict(
         check_output(output, source=rows, force=force)
         from plait.serving import load
 
-        frame = load(run).predict(rows, keep=keep or ())
+        frame = load(run, best_of=best_of).predict(rows, keep=keep or (), prefix=prefix)
         write_frame(frame, output)
         if as_json:
             print_json({"file": str(output), "rows": frame.height, "columns": frame.columns})

@@ -16,6 +16,22 @@ _RUN_SIGNS = ("run.json", "metrics.json", "training", "artifact")
 SUFFIXES = (".parquet", ".csv", ".arrow")
 
 
+def default_run(experiment: Path) -> Path:
+    """Where a run goes that was given no place: `runs/` and the name of the experiment.
+
+    A file that is only called `experiment.toml` takes the name of its folder.
+
+    Example:
+        >>> default_run(Path("census/experiment.toml")).as_posix()
+        'runs/census'
+        >>> default_run(Path("ranking.toml")).as_posix()
+        'runs/ranking'
+    """
+    folder = experiment.resolve().parent.name
+    is_plain = experiment.stem == "experiment" and folder
+    return Path("runs") / (folder if is_plain else experiment.stem)
+
+
 def claim_run(folder: Path, *, resume: bool, force: bool) -> None:
     """See that a run may be written to a folder; with `force`, remove the run that is in it.
 

@@ -37,7 +37,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for task, values in evaluation.tasks.items():
         console.print()
         console.print(Text(task, style="bold"))
-        slices = [entry for entry in evaluation.slices if entry.task == task]
+        slices = [s for s in evaluation.slices if s.task == task and s.result.n]
         console.print(_table(values, slices, is_narrow=console.width < NARROW))
         for sentence in _unknown(values, slices):
             console.print(Text(f" {sentence}", style="dim"))

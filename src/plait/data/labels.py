@@ -83,9 +83,9 @@ class TaskReader:
             yield f"the column {name!r}", expression
 
     @property
-    def extra_columns(self) -> frozenset[str]:
-        """The raw columns that the extra columns read: those that serving needs."""
-        return frozenset().union(*(e.columns for e in self._extras.values()))
+    def serving_columns(self) -> frozenset[str]:
+        """The raw columns that a prediction needs besides features."""
+        return frozenset().union(*(e.columns for _, e in self._serving_extras()))
 
     def check(self, columns: Iterable[str]) -> None:
         """See that a table has every column that the tasks read.
@@ -116,15 +116,19 @@ class TaskReader:
         weights[~observed] = 0.0
         return Labels(labels.astype(np.float32), observed, weights.astype(np.float32), extras)
 
+    def serving_extras(self, frame: pl.DataFrame) -> dict[str, NDArray[np.float32]]:
+        """The extra columns `[N]` that a prediction needs, as `task.column`; a null becomes nan."""
+        return {name: _extra(name, e, frame) for name, e in self._serving_extras()}
+
+    def _serving_extras(self) -> list[tuple[str, Expression]]:
+        named = [f"{task.name}.{name}" for task in self.tasks for name in task.serving_extras()]
+        return [(name, self._extras[name]) for name in named]
+
     def read_extras(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """The extra columns `[N, E]`, which serving needs too; a null becomes nan."""
-        columns = [
-            _numbers(evaluate(expression, frame, where=f"the column {name!r}"), name)[0]
-            for name, expression in self._extras.items()
-        ]
-        if not columns:
+        """Every extra column `[N, E]`; a null becomes nan."""
+        if not self._extras:
             return np.zeros((len(frame), 0), dtype=np.float32)
-        return np.stack(columns, axis=1).astype(np.float32)
+        return np.stack([_extra(name, e, frame) for name, e in self._extras.items()], axis=1)
 
     def _read_task(
         self, task: Task, frame: pl.DataFrame
@@ -183,6 +187,11 @@ def resolve_classes(task: Task, train: pl.LazyFrame | pl.DataFrame) -> Task:
             f"{MOST_CLASSES} were expected. Is it a binary task, or a number?"
         )
     return replace(task, classes=tuple(classes))
+
+
+def _extra(name: str, expression: Expression, frame: pl.DataFrame) -> NDArray[np.float32]:
+    numbers, _ = _numbers(evaluate(expression, frame, where=f"the column {name!r}"), name)
+    return numbers.astype(np.float32)
 
 
 def _parse_all(*texts: str | None) -> tuple[Expression, ...]:

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from plait.errors import SchemaError, UnknownNameError
 from plait.tasks import Task, task_from_json, task_to_json
 
 from .files import replacing
 from .fingerprints import fingerprint
-from .joins import Table, join
 from .labels import TaskReader, resolve_classes
+from .log import Log
 from .part_counts import PartCounts
 from .preprocessing import Preprocessor
-from .reading import Source, contents, read, read_many
+from .reading import contents
 from .schema import Schema
 from .split_facts import PartFacts, split_warnings
 from .splits import NO_PART, PARTS, Split
@@ -34,79 +33,7 @@ from .staging import chunks, stage
 from .store import Store
 from .writing import StoreWriter
 
-__all__ = ["Log", "PreparedLog", "prepare"]
-
-
-@dataclass(frozen=True)
-class Log:
-    """Everything that is read from a person's files, and how.
-
-    Attributes:
-        sources: one log or several of one schema: paths, globs or data frames.
-        schema: features and roles.
-        tasks: what is to be predicted.
-        tables: side tables that are joined to the log.
-        ratios: shares in which several logs are mixed; None: all rows of each.
-        columns: further raw columns to keep for slices and groups.
-        ranks: `before`: the model ranks items before they are shown, so that features known only
-            afterwards are refused.
-
-    Raises:
-        SchemaError: a feature that is known too late.
-    """
-
-    sources: tuple[Source, ...]
-    schema: Schema
-    tasks: tuple[Task, ...]
-    tables: tuple[Table, ...] = ()
-    ratios: tuple[float, ...] | None = None
-    columns: tuple[str, ...] = ()
-    ranks: Literal["before", "after"] = "before"
-
-    def __post_init__(self) -> None:
-        late = [f.name for f in self.schema.features if f.known == "after"]
-        if late and self.ranks == "before":
-            raise SchemaError(
-                f"{', '.join(late)}: known only after the exposure, but the model ranks before it "
-                'and would not have them then. Remove these features, or say `ranks = "after"` '
-                "if the model scores rows afterwards."
-            )
-
-    def kept_columns(self) -> list[str]:
-        """The raw columns that a store keeps beside its features: roles, slices and groups."""
-        return list(dict.fromkeys([*self.schema.roles.values(), *self.columns]))
-
-    def needed_columns(self) -> list[str]:
-        """Every raw column that features, roles, tasks, slices and groups need."""
-        reader = TaskReader(self.tasks)
-        return list(dict.fromkeys([*self.schema.columns(), *sorted(reader.columns), *self.columns]))
-
-    def rows(self) -> pl.LazyFrame:
-        """The log with its side tables, not yet read."""
-        if len(self.sources) == 1:
-            frame = read(self.sources[0])
-        else:
-            names = [f"log {number}" for number in range(1, len(self.sources) + 1)]
-            ratios = None if self.ratios is None else dict(zip(names, self.ratios, strict=True))
-            frame = read_many(dict(zip(names, self.sources, strict=True)), ratios=ratios)
-        return join(frame, self.tables, time=self.schema.time)
-
-    def check(self, frame: pl.LazyFrame, needed: Collection[str]) -> None:
-        """See that a frame has the columns that are needed.
-
-        Raises:
-            UnknownNameError: with whose column it is, and the nearest name.
-        """
-        known = frame.collect_schema().names()
-        reader = TaskReader(self.tasks)
-        if reader.columns <= set(needed):
-            reader.check(known)
-        owners = {c: f"feature {f.name!r}" for f in self.schema.features for c in f.columns()}
-        owners |= {column: f"role {role!r}" for role, column in self.schema.roles.items()}
-        for column in needed:
-            if column not in known:
-                owner = f" ({owners[column]})" if column in owners else ""
-                raise UnknownNameError(column, what="column", known=known, where=f"the log{owner}")
+__all__ = ["PreparedLog", "open_prepared", "prepare", "write_part"]
 
 
 @dataclass(frozen=True)
@@ -231,7 +158,7 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
             found.append(_part_facts(part, store, counts[part], log.schema))
     left_out = int((parts == NO_PART).sum())
     found.append(PartFacts("none", left_out, None, None, None, {}, {}))
-    notes = notes_on(found, counts, log)
+    notes = [*notes_on(found, counts, log), *log.join_notes()]
     form = {
         "tasks": [task_to_json(task) for task in log.tasks],
         "facts": {"parts": counts, "left_out": left_out},

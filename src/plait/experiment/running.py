@@ -22,7 +22,8 @@ from plait.artifact import (
 )
 from plait.balancing import Balancer, Equal
 from plait.data.joins import Table
-from plait.data.preparing import Log, PreparedLog, prepare
+from plait.data.log import Log
+from plait.data.preparing import PreparedLog, prepare
 from plait.data.reading import Source
 from plait.data.schema import Schema
 from plait.data.splits import Split
@@ -38,11 +39,17 @@ from plait.training import (
     Trainer,
     Training,
     calibrate_heads,
+    calibrate_kept,
     evaluate_store,
     fit_heads,
     grow_from,
 )
 from plait.training.checkpoint import write_json
+
+from .arguments import check_arguments
+
+MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
+"""Settings of training that a resumed run may have otherwise: how long, not how."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,8 @@ def train(
 ) -> Run:
     """Train, judge and save a multi-task model.
 
+    Stability: experimental.
+
     Args:
         log: a file, folder, glob or data frame with one row for each shown item, or several.
         schema: features and roles.
@@ -127,6 +136,7 @@ def train(
         ConfigurationError: `out` holds a run and `resume` is false, or it was another run.
         PlaitError: data, tasks or settings that do not fit; the message says which.
     """
+    check_arguments(schema, tasks, split, architecture, links, balancer)
     folder = Path(out)
     settings = training or Training()
     sources = (log,) if isinstance(log, str | Path) or not isinstance(log, Sequence) else log
@@ -166,7 +176,7 @@ def train(
             "plait": version("plait"),
             "prepared": prepared.key,
             "model": model_settings(model),
-            "training": asdict(settings),
+            "training": {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE},
             "balancing": settings_of(balancer or Equal()),
             "init_from": None if init_from is None else str(init_from),
         },
@@ -176,6 +186,7 @@ def train(
     )
     history = trainer.fit(prepared.train, prepared.valid)
     calibrate_heads(model, prepared.valid or prepared.train)
+    calibrate_kept(model, prepared.valid or prepared.train, folder / "training")
     return _finish(folder, model, prepared, whole, history, group_by=group_by, slices=slices)
 
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 import torch
 
+from plait.architectures import Architecture, Link
 from plait.artifact import Artifact, read_artifact
 from plait.data.labels import TaskReader
-from plait.data.preparing import Log, write_part
+from plait.data.log import Log
+from plait.data.preparing import write_part
 from plait.data.reading import Source
 from plait.data.serving import unlabelled_batch
 from plait.data.staging import chunks, stage
+from plait.data.store import Store
 from plait.errors import DataError
 from plait.tasks import Multiclass
-from plait.training import Evaluation, evaluate_store
+from plait.training import (
+    Evaluation,
+    best_state_of,
+    check_labels,
+    evaluate_store,
+    predict_store,
+)
+from plait.training.judging import mix, scores
 
 
 class Predictor:
@@ -63,9 +74,12 @@ class Predictor:
                 f"`keep` names {', '.join(both)}, which is also the name of a prediction. Give "
                 "predictions a `prefix`, such as 'predicted_'."
             )
+        if isinstance(source, pl.DataFrame) and source.is_empty():
+            kept = source.select(keep)
+            return kept.with_columns(pl.lit(None, dtype=pl.Float32).alias(name) for name in names)
         log = self._log(source, columns=tuple(keep))
         features = [c for f in log.schema.features for c in f.columns()]
-        needed = dict.fromkeys([*features, *sorted(self._reader.extra_columns), *keep])
+        needed = dict.fromkeys([*features, *sorted(self._reader.serving_columns), *keep])
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             parts = [
                 pl.concat([chunk.select(keep), self._predict(chunk, names)], how="horizontal")
@@ -87,11 +101,24 @@ class Predictor:
             TaskError: labels outside their kind.
             UnknownNameError: a column that is missing.
         """
-        log = self._log(source, columns=(*([group_by] if group_by else []), *slices))
+        columns = (*([group_by] if group_by else []), *slices)
+        with self._labelled(source, columns) as store:
+            return evaluate_store(self.artifact.model, store, group_by=group_by, slices=slices)
+
+    def score(self, source: Source) -> float:
+        """The mix of early stopping on labelled rows: one number, higher is better."""
+        model = self.artifact.model
+        with self._labelled(source, ()) as store:
+            return mix(model.tasks, scores(model, store, predict_store(model, store)), None)
+
+    @contextmanager
+    def _labelled(self, source: Source, columns: tuple[str, ...]) -> Iterator[Store]:
+        log = self._log(source, columns=columns)
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             rows = self._chunks(log, log.needed_columns(), Path(scratch))
             store, _ = write_part(Path(scratch) / "rows", rows, log, self.artifact.preprocessor)
-            return evaluate_store(self.artifact.model, store, group_by=group_by, slices=slices)
+            check_labels(self.artifact.model, store)
+            yield store
 
     def _log(self, source: Source, *, columns: tuple[str, ...]) -> Log:
         return Log(
@@ -112,7 +139,7 @@ class Predictor:
     def _predict(self, chunk: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         batch = unlabelled_batch(
             self.artifact.preprocessor.transform(chunk),
-            extras=dict(zip(self._reader.extras, self._reader.read_extras(chunk).T, strict=True)),
+            extras=self._reader.serving_extras(chunk),
         )
         with torch.inference_mode():
             predictions = self.artifact.model.predict(batch)
@@ -126,13 +153,29 @@ class Predictor:
         return (output,)
 
 
-def load(folder: str | Path) -> Predictor:
+def load(
+    folder: str | Path,
+    *,
+    best_of: str | None = None,
+    architectures: Sequence[type[Architecture]] = (),
+    links: Sequence[type[Link]] = (),
+) -> Predictor:
     """The trained model of a finished run, ready for raw rows.
+
+    Stability: experimental.
 
     Args:
         folder: the run's folder, or the `artifact` folder in it.
+        best_of: a task: the state in which *its* validation score was best, instead of the state
+            in which the mix was. Needs the run's folder.
+        architectures: your own classes, where the model was trained with one.
+        links: your own links.
 
     Raises:
-        ArtifactError: no artifact, a damaged or newer one.
+        ArtifactError: no artifact, a damaged or newer one, or no kept states.
+        UnknownNameError: a task that the run has no best state of; an unknown architecture.
     """
-    return Predictor(read_artifact(Path(folder)))
+    artifact = read_artifact(Path(folder), architectures=architectures, links=links)
+    if best_of is not None:
+        artifact.model.load_state_dict(best_state_of(best_of, Path(folder) / "training"))
+    return Predictor(artifact)

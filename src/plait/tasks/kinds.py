@@ -74,6 +74,10 @@ class Task:
         """Further columns that the head reads, as name -> expression (the duration of a video)."""
         return {}
 
+    def serving_extras(self) -> dict[str, str]:
+        """Those of `extras` that a prediction needs too."""
+        return self.extras()
+
     def _problems(self) -> Iterable[str]:
         if not _NAME.fullmatch(self.name):
             yield "`name` must be letters, digits and underscores, not starting with a digit"
@@ -121,6 +125,10 @@ class Binary(Task):
     positive_weight: float | None = None
     focal_gamma: float | None = None
     trials: str | None = None
+
+    def serving_extras(self) -> dict[str, str]:
+        """None: a probability needs no trials."""
+        return {}
 
     def extras(self) -> dict[str, str]:
         """The trials, where rows are aggregated."""

@@ -6,11 +6,12 @@ from .calibrating import calibrate_heads
 from .callbacks import Callback, EvaluationReport, History, StepReport
 from .evaluation import Evaluation, SliceResult, evaluate_store
 from .growing import grow_from
+from .kept import best_state_of, calibrate_kept
 from .objective import Losses, Objective, Supervised
 from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
 from .settings import Training
-from .setup import fit_heads
+from .setup import check_labels, expected_shares, fit_heads
 from .trainer import Trainer
 
 __all__ = [
@@ -26,8 +27,12 @@ __all__ = [
     "Supervised",
     "Trainer",
     "Training",
+    "best_state_of",
     "calibrate_heads",
+    "calibrate_kept",
+    "check_labels",
     "evaluate_store",
+    "expected_shares",
     "fit_heads",
     "grow_from",
     "predict_store",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plait.data.store import Store
-from plait.metrics import expand_trials, primary_metric
+from plait.metrics import expand_trials, normalised_entropy, primary_metric
 from plait.models import MultiTaskModel
 from plait.tasks import Binary, Multiclass, Task
 
@@ -91,6 +91,22 @@ def scores(model: MultiTaskModel, store: Store, predictions: Predictions) -> dic
     }
 
 
+def fits(
+    model: MultiTaskModel, store: Store, predictions: Predictions, found: Mapping[str, float]
+) -> dict[str, float]:
+    """How well each task's predictions fit the labels as numbers, higher is better.
+
+    For a binary task the negated normalised entropy, which sees what an AUC does not: whether
+    probabilities are right. For other tasks the score itself.
+    """
+    return {
+        name: _negated_entropy(name, model, store, predictions[name])
+        if isinstance(task, Binary)
+        else found[name]
+        for name, task in model.tasks.items()
+    }
+
+
 def mix(
     tasks: Mapping[str, Task], found: Mapping[str, float], weights: Mapping[str, float] | None
 ) -> float:
@@ -103,6 +119,14 @@ def mix(
     known = {name: w for name, w in weights.items() if w > 0 and math.isfinite(found[name])}
     total = sum(known.values())
     return sum(w * found[name] for name, w in known.items()) / total if total else math.nan
+
+
+def _negated_entropy(
+    name: str, model: MultiTaskModel, store: Store, predictions: NDArray[np.float32]
+) -> float:
+    judged = judged_rows(model, store, name, predictions)
+    entropy = normalised_entropy(judged.predictions, judged.targets, weights=judged.weights)
+    return -entropy.value
 
 
 def _score(

@@ -25,6 +25,10 @@ class Training:
         epochs: most passes over the training rows.
         max_steps: most steps, where given.
         batch_size: rows a step. None: 1024, or 2048 above 250,000 training rows.
+        keep_negatives: share of the rows without any positive binary label that is drawn in each
+            epoch; their weight grows by its inverse, so that probabilities stay right.
+        shuffle_rows: rows of one block of a shuffle by blocks, for a log larger than memory.
+            None: every order of rows is as likely as any other.
         learning_rate: of the dense layers (AdamW).
         weight_decay: of the dense layers; biases are left alone.
         table_learning_rate: of the tables (row-wise Adagrad).
@@ -45,6 +49,8 @@ class Training:
     epochs: int = 30
     max_steps: int | None = None
     batch_size: int | None = None
+    keep_negatives: float = 1.0
+    shuffle_rows: int | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-5
     table_learning_rate: float = 0.01
@@ -65,6 +71,8 @@ class Training:
             for name, least in _LEAST.items()
             if (value := getattr(self, name)) is not None and not value >= least
         ]
+        if not 0 < self.keep_negatives <= 1:
+            problems.append(f"`keep_negatives` must lie in (0, 1], got {self.keep_negatives}")
         if not 0 <= self.average < 1:
             problems.append(f"`average` must lie in [0, 1), got {self.average}")
         if self.schedule not in ("constant", "cosine", "linear"):
@@ -90,6 +98,7 @@ _LEAST = {
     "epochs": 1,
     "max_steps": 1,
     "batch_size": 1,
+    "shuffle_rows": 1,
     "learning_rate": 0,
     "weight_decay": 0,
     "table_learning_rate": 0,

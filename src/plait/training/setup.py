@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from plait.balancing import TaskFacts
+from plait.data.loading import BatchLoader, NegativeSampling
 from plait.data.store import Store
 from plait.heads import TargetFacts
 from plait.models import MultiTaskModel
 from plait.tasks import Binary, Multiclass
+
+from .settings import Training
 
 
 def fit_heads(model: MultiTaskModel, train: Store) -> None:
@@ -47,6 +50,23 @@ def target_facts(store: Store, task: str) -> TargetFacts:
         targets=store.labels(task)[observed].astype(np.float64),
         weights=store.weights(task)[observed].astype(np.float64),
         extras=extras,
+    )
+
+
+def make_loader(model: MultiTaskModel, train: Store, settings: Training) -> BatchLoader:
+    """The loader that the settings ask for; whole requests where a task ranks within them."""
+    ranks = any(task.kind == "ranking" for task in model.tasks.values())
+    binary = tuple(name for name, task in model.tasks.items() if isinstance(task, Binary))
+    drawn = settings.keep_negatives < 1 and binary
+    return BatchLoader(
+        train,
+        settings.rows_per_batch(train.num_rows),
+        seed=settings.seed,
+        group_by="request" if ranks else None,
+        block_rows=settings.shuffle_rows,
+        negatives=NegativeSampling(keep_rate=settings.keep_negatives, tasks=binary)
+        if drawn
+        else None,
     )
 
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 from plait.balancing import Balancer, Equal
 from plait.data.batch import Batch
@@ -23,11 +21,11 @@ from .callbacks import Callback, EvaluationReport, History, StepReport
 from .checkpoint import read_checkpoint, write_checkpoint
 from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
-from .judging import mix, scores
+from .judging import fits, mix, scores
 from .objective import Objective, Supervised
 from .prediction import predict_store
 from .settings import Training
-from .setup import expected_shares, task_facts
+from .setup import expected_shares, make_loader, task_facts
 from .stepping import Stepper
 
 
@@ -73,11 +71,9 @@ class Trainer:
         self.objective = objective
         self.callbacks = tuple(callbacks)
         self.folder = folder
-        self.archive = Archive(folder / "archive") if folder else None
+        self.archive = Archive(folder / "archive" if folder else None)
         self.guard = LossGuard(folder)
         self.history = History(skipped=self.guard.skipped)
-        self._best: dict[str, Tensor] | None = None
-        self._best_mix = math.nan
         self._waited = 0
         self._seconds_before = 0.0
         self._loss_sums: dict[str, float] = {}
@@ -94,12 +90,7 @@ class Trainer:
             expected_shares(self.model, train), key_l2=settings.key_l2
         )
         self.balancer.prepare(task_facts(self.model, train))
-        loader = BatchLoader(
-            train,
-            settings.rows_per_batch(train.num_rows),
-            seed=settings.seed,
-            group_by="request" if _needs_requests(self.model) else None,
-        )
+        loader = make_loader(self.model, train, settings)
         total = len(loader) * settings.epochs
         if settings.max_steps is not None:
             total = min(total, settings.max_steps)
@@ -138,15 +129,22 @@ class Trainer:
 
     def _look(self, valid: Store | None, loader: BatchLoader) -> None:
         """Evaluate where it is time to, and see whether training is over."""
-        every, steps = self.settings.evaluate_steps, self.stepper.steps
-        last = steps >= self.stepper.total_steps
+        settings, steps, every = self.settings, self.stepper.steps, self.settings.evaluate_steps
         epoch_is_over = loader.state_dict()["position"] >= len(loader)
+        last = self._is_last(loader)
         if last or (epoch_is_over if every is None else steps % every == 0):
             self._evaluate(valid, loader.epoch)
-            if self._waited >= self.settings.patience:
+            if self._waited >= settings.patience:
                 self.history.stopped = "no better mix within the patience"
         if last and not self.history.stopped:
             self.history.stopped = "all steps were run"
+
+    def _is_last(self, loader: BatchLoader) -> bool:
+        most = self.settings.max_steps
+        if most is not None and self.stepper.steps >= most:
+            return True
+        state = loader.state_dict()
+        return state["epoch"] + (state["position"] >= len(loader)) >= self.settings.epochs
 
     def _step(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
         self.model.train()
@@ -181,9 +179,14 @@ class Trainer:
         is_best = False
         if valid is not None:
             with self.stepper.averaged():
-                found = scores(self.model, valid, predict_store(self.model, valid))
-                value = mix(self.model.tasks, found, self.settings.monitor)
-                is_best = self._keep(Entry(self.stepper.steps, found, value))
+                predictions = predict_store(self.model, valid)
+                found = scores(self.model, valid, predictions)
+                fitted = fits(self.model, valid, predictions, found)
+                value, fit = (
+                    mix(self.model.tasks, of, self.settings.monitor) for of in (found, fitted)
+                )
+                entry = Entry(self.stepper.steps, found, value, fit)
+                is_best = self.archive.offer(entry, self.model.state_dict())
             if math.isfinite(value):
                 self._waited = 0 if is_best else self._waited + 1
         report = EvaluationReport(
@@ -199,21 +202,10 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_evaluation(report)
 
-    def _keep(self, entry: Entry) -> bool:
-        state = self.model.state_dict()
-        if self.archive is not None:
-            return self.archive.offer(entry, state)
-        is_best = math.isfinite(entry.mix) and not entry.mix <= self._best_mix
-        if is_best:
-            self._best_mix = entry.mix
-            self._best = {name: tensor.clone() for name, tensor in state.items()}
-        return is_best
-
     def _finish(self) -> None:
-        if self.archive is not None and self.archive.best is not None:
-            self.model.load_state_dict(load_file(self.archive.path(self.archive.best)))
-        elif self._best is not None:
-            self.model.load_state_dict(self._best)
+        best = self.archive.best_state()
+        if best is not None:
+            self.model.load_state_dict(best)
         else:
             self.stepper.adopt_average()
         self.model.eval()
@@ -221,7 +213,7 @@ class Trainer:
             callback.on_end(self.history)
 
     def _checkpoint(self, loader: BatchLoader) -> None:
-        if self.folder is None or self.archive is None:
+        if self.folder is None:
             return
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
         tensors |= self.stepper.state_dict()
@@ -243,7 +235,7 @@ class Trainer:
 
     def _resume(self, loader: BatchLoader) -> None:
         found = read_checkpoint(self.folder / "checkpoint") if self.folder else None
-        if found is None or self.archive is None:
+        if found is None:
             return
         tensors, state = found
         prefix = "model."
@@ -265,13 +257,11 @@ class Trainer:
         self.guard.skipped = self.history.skipped
         self._loss_sums, self._loss_counts = state["loss_sums"], state["loss_counts"]
         self._seconds_before = state["seconds"]
+        if self._waited < self.settings.patience and not self._is_last(loader):
+            self.history.stopped = ""  # the run was given more time than it had
 
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._began
-
-
-def _needs_requests(model: MultiTaskModel) -> bool:
-    return any(task.kind == "ranking" for task in model.tasks.values())

@@ -212,9 +212,12 @@ def test_extra_columns_are_read_with_nulls_as_nan() -> None:
     assert found.dtype == np.float32
     assert_allclose(found[:, 0], [5.0, 0.0, 2.0, np.nan])
     assert_array_equal(found[:, 1], [1.0, 2.5, 0.0, 4.0])
-    assert reader.extra_columns == {"shown", "w"}
+    assert reader.serving_columns == {"shown", "w"}
     assert TaskReader([Binary("click")]).read_extras(FRAME).shape == (4, 0)
-    assert TaskReader([Binary("click")]).extra_columns == frozenset()
+    assert TaskReader([Binary("click")]).serving_columns == frozenset()
+    aggregated = TaskReader([Binary("ctr", label="click", trials="shown")])
+    assert aggregated.extras == ("ctr.trials",)
+    assert aggregated.serving_columns == frozenset()
 
 
 def test_the_columns_of_all_expressions_are_known() -> None:

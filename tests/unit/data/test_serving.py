@@ -15,10 +15,9 @@ def test_a_served_batch_gives_the_predictions_of_the_prepared_one(tmp_path: Path
     data = make_data(tmp_path)
     model = make_model(data).eval()
     reader = TaskReader(data.tasks)
-    columns = {*SCHEMA.columns(), *reader.extra_columns}
+    columns = {*SCHEMA.columns(), *reader.serving_columns}
     frame = data.valid_frame.select(columns)
-    read = dict(zip(reader.extras, reader.read_extras(frame).T, strict=True))
-    batch = unlabelled_batch(data.preprocessor.transform(frame), read)
+    batch = unlabelled_batch(data.preprocessor.transform(frame), reader.serving_extras(frame))
     assert len(batch) == 120
     assert batch.labels == batch.observed == batch.weights == batch.keys == {}
     assert set(batch.extras) == {"visits.exposure", "seconds.duration"}

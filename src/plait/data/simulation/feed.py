@@ -14,11 +14,13 @@ from plait.data.schema import Categorical, Numeric, Schema, Sequence
 from plait.errors import ConfigurationError
 from plait.tasks import Binary, Regression, Task, WatchTime
 
-from .behaviour import DRIFTING, Outcomes, Shown, chances, draw_outcomes
+from .behaviour import DRIFTING, Shown, behave
 from .histories import Histories
+from .outcomes import Outcomes, draw_outcomes
 from .policy import Slates, choose, draw_candidates
 from .preferences import Floats, Ids, Preferences
 from .settings import FeedSettings
+from .truth import chances
 
 __all__ = ["FEED_SCHEMA", "FEED_TASKS", "FeedWorld", "SimulatedLog", "simulate"]
 
@@ -171,7 +173,8 @@ class FeedWorld:
         places = np.arange(rows) // size
         items = np.take_along_axis(asked.candidates, asked.slates.places, axis=1).ravel()[:rows]
         shown = self._shown(asked, places, items)
-        outcomes = draw_outcomes(shown, self.settings, asked.generator)
+        behaviour = behave(shown, self.settings)
+        outcomes = draw_outcomes(behaviour, self.settings, asked.generator)
         lists = histories.advance(
             asked.users,
             clicked_requests=places[outcomes.click],
@@ -193,7 +196,7 @@ class FeedWorld:
         labels = _labels(outcomes, shown.elapsed, self.settings)
         return SimulatedLog(
             frame=pl.DataFrame(context | labels),
-            truth=pl.DataFrame(chances(shown, self.settings) | _happened(outcomes)),
+            truth=pl.DataFrame(chances(behaviour, self.settings) | _happened(outcomes)),
             requests=_requests(asked, self.settings),
         )
 

@@ -133,7 +133,7 @@ _RANGES = {
     "signal": (0, math.inf),
     "feature_signal": (0, 1),
     "relatedness": (-1, 1),
-    "position_bias": (0, math.inf),
+    "position_bias": (0, 10),
     "label_noise": (0, 0.5),
     "delay": (0, math.inf),
     "drift": (0, math.inf),

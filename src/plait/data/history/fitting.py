@@ -1,0 +1,199 @@
+"""From training rows to their own histories, and to the tables that later rows ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from plait.data.schema import Schema
+from plait.errors import DataError
+from plait.tasks import Task
+
+from .earlier import Earlier
+from .events import Chunks, Events, Remembered, read_events
+from .folds import OutOfFold
+from .formulas import Formulas
+from .groups import NameCounts
+from .sequences import Windows, sequence_names
+from .settings import History
+from .sums import Past
+from .tables import HistoryTables, numbers_frame
+
+__all__ = ["Fitted", "fit_history"]
+
+Rows = NDArray[np.int64]
+
+_MATRIX = "history.f32"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A history fitted on training rows.
+
+    Attributes:
+        tables: for all other rows.
+        numbers: of the training rows, on disk.
+        sequences: of the training rows, by name.
+    """
+
+    tables: HistoryTables
+    numbers: _Numbers
+    sequences: Mapping[str, Windows]
+
+    def training_rows(self, begin: int, end: int) -> pl.DataFrame:
+        """The history of some training rows, in their order: from other rows only."""
+        return self.numbers.frame(begin, end).with_columns(
+            windows.series(slice(begin, end), self.tables.item_values).alias(name)
+            for name, windows in self.sequences.items()
+        )
+
+
+def fit_history(
+    history: History,
+    chunks: Chunks,
+    *,
+    schema: Schema,
+    tasks: tuple[Task, ...],
+    scratch: Path,
+    first_other_time: float | None = None,
+    by_user: bool = False,
+) -> Fitted:
+    """Fit a history on training rows.
+
+    Memory: some 50 bytes for each training row, and the tables. The numbers of the training rows
+    lie in a scratch file.
+
+    Args:
+        history: which features are made.
+        chunks: the training rows, chunk by chunk, anew at every call.
+        schema: roles and crossed features.
+        tasks: classes filled in.
+        scratch: folder for a file of numbers.
+        first_other_time: the earliest time among validation and test rows; None: there are none.
+        by_user: whether folds keep the rows of a user together, as the split does.
+
+    Raises:
+        SchemaError: a schema without what the history needs.
+        DataError: `ordered` was asked for, and rows do not have an order.
+        ColumnError: a column that does not hold what it should.
+        UnknownNameError: tasks or features that are not there.
+    """
+    history.check(schema)
+    remembered = Remembered(history.remembered(tasks))
+    roles = ("user", "item") if history.ordered is False else ("user", "item", "time")
+    columns = {role: column for role, column in schema.roles.items() if role in roles}
+    groups, events = read_events(
+        chunks,
+        remembered,
+        names=NameCounts(schema, history.crossed(schema)),
+        columns=columns,
+        with_pairs="pair" in history.by and {"user", "item"} <= columns.keys(),
+    )
+    formulas = Formulas(
+        history, remembered, are_partial=tuple(map(bool, (events.mass != 1).any(axis=0)))
+    )
+    is_ordered = _is_ordered(history, events, first_other_time)
+    way: Earlier | OutOfFold = (
+        Earlier(events, formulas)
+        if is_ordered
+        else OutOfFold(replace(events, times=None), formulas, by_user=by_user)
+    )
+    numbers = _Numbers.of(way.walk(), formulas, rows=len(events), scratch=scratch)
+    sums, prior = way.after()
+    length = history.sequence_length if {"user", "item"} <= columns.keys() else 0
+    sequences = _sequences(way, remembered, length)
+    used = [name for name in sums if any(c.startswith(f"history.{name}.") for c in numbers.names)]
+    used = [name for name in sums if name in ("user", "item") or name in used]
+    tables = HistoryTables(
+        formulas=formulas,
+        groups=groups.only(used),
+        sums={name: sums[name] for name in used},
+        prior=prior,
+        sequences={name: late for name, (_, late) in sequences.items()},
+        names=numbers.names,
+        time=schema.time if any(c.endswith(".recency") for c in numbers.names) else None,
+    )
+    return Fitted(tables, numbers, {name: early for name, (early, _) in sequences.items()})
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of the training rows, mapped from disk; columns that say nothing left out.
+
+    Attributes:
+        matrix: float32 `[N, all columns]`.
+        names: of the columns that differ between rows.
+        places: where these stand in the matrix.
+    """
+
+    matrix: NDArray[np.float32]
+    names: tuple[str, ...]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, walk: Iterator[tuple[Rows, Past]], formulas: Formulas, *, rows: int, scratch: Path
+    ) -> _Numbers:
+        """Compute every row's numbers and write them down."""
+        names: list[str] = []
+        matrix = np.zeros((rows, 0), dtype=np.float32)
+        low, high = np.zeros(0), np.zeros(0)
+        for at, past in walk:
+            columns = formulas.columns(past)
+            if columns and not names:
+                names = list(columns)
+                shape = (rows, len(names))
+                matrix = np.memmap(scratch / _MATRIX, dtype=np.float32, mode="w+", shape=shape)
+                low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+            block = np.stack(list(columns.values()), axis=1) if columns else matrix[at]
+            matrix[at] = block
+            low, high = np.fmin(low, _least(block)), np.fmax(high, -_least(-block))
+        places = np.flatnonzero(low < high)
+        return cls(matrix, tuple(names[place] for place in places), places)
+
+    def frame(self, begin: int, end: int) -> pl.DataFrame:
+        """The numbers of some rows."""
+        block = self.matrix[begin:end, self.places]
+        return numbers_frame(dict(zip(self.names, block.T, strict=True)))
+
+
+def _least(block: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The least number of each column, `inf` where there is none."""
+    least: NDArray[np.floating] = np.fmin.reduce(block, axis=0, initial=np.inf)
+    return least
+
+
+def _sequences(
+    way: Earlier | OutOfFold, remembered: Remembered, length: int
+) -> dict[str, tuple[Windows, Windows]]:
+    """By name, what training rows and later rows list; sequences that are always empty left out."""
+    if not length:
+        return {}
+    pairs = zip(way.windows(length), way.last_windows(length), strict=True)
+    named = zip(sequence_names(remembered), pairs, strict=True)
+    return {
+        name: (early, late) for name, (early, late) in named if (early.ends > early.begins).any()
+    }
+
+
+def _is_ordered(history: History, events: Events, first_other_time: float | None) -> bool:
+    """Whether training rows see strictly earlier rows.
+
+    Raises:
+        DataError: that was asked for, and cannot be.
+    """
+    if history.ordered is False or events.times is None:
+        return False
+    missing = int(np.isnan(events.times).sum())
+    late = 0 if first_other_time is None else int((events.times >= first_other_time).sum())
+    if history.ordered and (missing or late):
+        raise DataError(
+            "`history.ordered` needs training rows that have a time and come before all other "
+            f"rows; {missing} have none, and {late} do not. Split by time, or leave `ordered` out."
+        )
+    return not (missing or late)

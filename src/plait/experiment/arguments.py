@@ -1,0 +1,52 @@
+"""What `train` was given, checked for the slips that Python would report far from their cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plait.architectures import Link
+from plait.balancing import Balancer
+from plait.data.schema import Schema
+from plait.data.splits import Split
+from plait.errors import ArgumentTypeError
+from plait.tasks import Task
+
+__all__ = ["check_arguments"]
+
+
+def check_arguments(
+    schema: object,
+    tasks: object,
+    split: object,
+    architecture: object,
+    links: object,
+    balancer: object,
+) -> None:
+    """See that objects are what they should be; a name where an object belongs is refused.
+
+    Raises:
+        ArgumentTypeError: naming the argument, what came and what to write.
+    """
+    _check("schema", schema, Schema, "Schema((Categorical('user_id'), ...), user='user_id')")
+    _check("split", split, Split, "TimeSplit('timestamp')")
+    if balancer is not None:
+        _check("balancer", balancer, Balancer, "BaseRate()")
+    for entry in _sequence("tasks", tasks, "[Binary('click')]"):
+        _check("tasks", entry, Task, "[Binary('click')]")
+    for entry in _sequence("links", links, "[Chain(parent='click', child='buy')]"):
+        _check("links", entry, Link, "[Chain(parent='click', child='buy')]")
+    if not callable(architecture):
+        raise ArgumentTypeError(
+            "architecture", architecture, wanted="`MMoE` or `partial(MMoE, num_experts=8)`"
+        )
+
+
+def _sequence(name: str, value: object, example: str) -> Sequence[object]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ArgumentTypeError(name, value, wanted=f"a list, such as `{example}`")
+    return value
+
+
+def _check(name: str, value: object, kind: type, example: str) -> None:
+    if not isinstance(value, kind):
+        raise ArgumentTypeError(name, value, wanted=f"a {kind.__name__}, such as `{example}`")

@@ -1,0 +1,60 @@
+"""The states that a run kept besides its result: the best of each task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from plait.data.store import Store
+from plait.errors import ArtifactError, UnknownNameError
+from plait.models import MultiTaskModel
+
+from .archive import Archive
+from .calibrating import calibrate_heads
+from .checkpoint import read_checkpoint, save_tensors
+
+
+def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
+    """The state in which a task's validation score was best.
+
+    Args:
+        task: its name.
+        folder: the run's `training` folder.
+
+    Raises:
+        ArtifactError: the run kept no states.
+        UnknownNameError: the run has no best state of this task.
+    """
+    archive = _archive(folder)
+    if task not in archive.best_of_task:
+        raise UnknownNameError(task, what="task", known=archive.best_of_task, where="the archive")
+    return load_file(archive.path(archive.best_of_task[task]))
+
+
+def calibrate_kept(model: MultiTaskModel, store: Store, folder: Path) -> None:
+    """Let the heads of every kept state learn what only a trained model can teach them."""
+    if not any(model.head(name).needs_calibration for name in model.tasks):
+        return
+    result = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    archive = _archive(folder)
+    kept = {entry.step: entry for entry in (*archive.front, *archive.best_of_task.values())}
+    for entry in kept.values():
+        model.load_state_dict(load_file(archive.path(entry)))
+        calibrate_heads(model, store)
+        save_tensors(model.state_dict(), archive.path(entry))
+    model.load_state_dict(result)
+
+
+def _archive(folder: Path) -> Archive:
+    found = read_checkpoint(folder / "checkpoint")
+    if found is None:
+        raise ArtifactError(
+            folder,
+            found="the run kept no states here",
+            way_out="Give the folder of the run itself, not of its artifact",
+        )
+    archive = Archive(folder / "archive")
+    archive.load_json(found[1]["archive"])
+    return archive
