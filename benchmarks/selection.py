@@ -2,10 +2,11 @@
 
     python benchmarks/selection.py --seeds 3 --json selection.json
 
-A simulated feed says what nobody can log: the chance of a purchase on every row, clicked or not. A
-world without selection, one in which logged features explain who clicks, and one in which a hidden
-intent moves clicks and purchases. In each, three models learn from one log and are judged on all
-rows of a fresh log of the same world:
+A simulated feed says what nobody can log: the chance of a purchase on every row, clicked or not.
+There are four worlds: clicked rows are like all others (`none`); users buy what they click
+(`related tasks`); they click what they would buy, as far as logged ids and features tell
+(`ignorable`); a hidden intent moves clicks and purchases (`non-ignorable`). In each, three models
+learn from one log and are judged on all rows of a fresh log of the same world:
 
 - `alone`: purchase, learnt on clicked rows only;
 - `shared`: the same with the click as a second task on a shared network;
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,14 +38,12 @@ from plait.tasks import Task
 
 Floats = NDArray[np.float64]
 
+PLAIN = FeedSettings(users=1_000, items=300, click_rate=0.1, relatedness=0.0)
 WORLDS = {
-    "none": FeedSettings(users=1_000, items=300, click_rate=0.1, relatedness=0.0),
-    "ignorable": FeedSettings(
-        users=1_000, items=300, click_rate=0.1, relatedness=0.0, selection=1.5
-    ),
-    "non-ignorable": FeedSettings(
-        users=1_000, items=300, click_rate=0.1, relatedness=0.0, hidden_selection=1.5
-    ),
+    "none": PLAIN,
+    "related tasks": replace(PLAIN, relatedness=0.8),
+    "ignorable": replace(PLAIN, selection=1.5),
+    "non-ignorable": replace(PLAIN, hidden_selection=1.5),
 }
 PURCHASE = Binary("purchase", space="click == 1")
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from plait.errors import ArchitectureError
 from plait.tasks import Task
 
 Need = Literal["tokens", "context", "scenario"]
@@ -24,7 +25,7 @@ class Encoded(NamedTuple):
             shared network, straight to the tower.
         tokens: `[B, F, d]`, one vector a field, where the architecture needs them.
         context: `[B, C]`, what personal gates read, where needed.
-        scenario: int64 `[B]`, where needed.
+        scenario: int `[B]`, ids below `Widths.num_scenarios`, where needed.
     """
 
     main: Tensor
@@ -65,6 +66,15 @@ class Widths:
     num_scenarios: int | None = None
 
 
+_MISSING: dict[Need, str] = {
+    "tokens": "tokens, one vector a field, and was built without them.",
+    "context": "a context, the vectors of users and items, but no feature that all tasks may read "
+    "is the schema's `user` or `item`. Name one of these roles.",
+    "scenario": "scenarios, but no categorical feature is read from the column of the role "
+    "`scenario`. Name the role, and its column among the features.",
+}
+
+
 class Architecture(nn.Module, ABC):
     """A sharing structure: which parts of the network the tasks hold in common.
 
@@ -77,12 +87,23 @@ class Architecture(nn.Module, ABC):
         needs: what it asks of `encode` besides `Encoded.main`.
         widths: sizes of its inputs.
         tasks: names of the tasks, in order.
+
+    Raises:
+        ArchitectureError: it needs what the schema cannot give.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
 
     def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
         super().__init__()
+        given = {
+            "tokens": widths.tokens,
+            "context": widths.context,
+            "scenario": widths.num_scenarios,
+        }
+        for need in sorted(self.needs):
+            if given[need] is None:
+                raise ArchitectureError(f"{type(self).__name__} needs {_MISSING[need]}")
         self.widths = widths
         self.tasks = tuple(tasks)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .commands import evaluate, predict, schema, train
+from .commands import evaluate, predict, schema, simulate, train
 
 __all__ = ["app", "main"]
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, schema):
+for command in (train, evaluate, predict, simulate, schema):
     app.command()(command)
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from plait.errors import ConfigurationError, DataError
+
 from .endings import explained
 from .files import check_output, claim_run, default_run, write_frame
 from .shown import print_evaluation, print_json
@@ -179,6 +181,47 @@ def predict(
         else:
             columns = ", ".join(frame.columns)
             typer.echo(f"Wrote {frame.height:,} rows to {output}: {columns}.")
+
+
+def simulate(
+    *,
+    rows: Annotated[int, typer.Option(metavar="N", min=1, help="Shown items.")] = 200_000,
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Where the log goes: .parquet or .arrow."),
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the true chances go, row by row."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Same seed, same log.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Replace the files that are there.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a feed log whose truth is known: clicks, likes, purchases, watch time, a survey."""
+    with explained(debug=debug):
+        from plait.data.simulation import simulate as make
+
+        files = {"log": out} if truth is None else {"log": out, "truth": truth}
+        if out == truth:
+            raise ConfigurationError(f"`--out` and `--truth` both name {out}. Name two files.")
+        if out.suffix == ".csv":
+            raise DataError(f"{out}: CSV cannot hold the lists in history. Write .parquet.")
+        for path in files.values():
+            check_output(path, force=force)
+        made = make(rows, seed=seed)
+        frames = {"log": made.frame, "truth": made.truth}
+        for name, path in files.items():
+            write_frame(frames[name], path)
+        if as_json:
+            written = {name: str(path) for name, path in files.items()}
+            print_json({**written, "rows": rows, "columns": made.frame.columns})
+            return
+        for name, path in files.items():
+            typer.echo(f"Wrote {rows:,} rows to {path}: {', '.join(frames[name].columns)}.")
 
 
 def schema(*, debug: Debug = False) -> None:

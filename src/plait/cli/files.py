@@ -61,8 +61,8 @@ def claim_run(folder: Path, *, resume: bool, force: bool) -> None:
         )
 
 
-def check_output(path: Path, *, source: str, force: bool) -> None:
-    """See, before any work is done, that predictions can be written to a path.
+def check_output(path: Path, *, source: str | None = None, force: bool) -> None:
+    """See, before any work is done, that rows can be written to a path.
 
     Raises:
         ConfigurationError: a suffix that is not known, a file that is there already, or the very
@@ -70,12 +70,12 @@ def check_output(path: Path, *, source: str, force: bool) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise ConfigurationError(
-            f"{path}: the suffix says how predictions are written; it is one of "
+            f"{path}: the suffix says how rows are written; it is one of "
             f"{', '.join(SUFFIXES)}, got {path.suffix!r}."
         )
     if not path.exists():
         return
-    if Path(source).exists() and path.samefile(source):
+    if source is not None and Path(source).exists() and path.samefile(source):
         raise ConfigurationError(f"{path} is the file that is read. Name another by --output.")
     if not force:
         raise ConfigurationError(f"{path} exists. Replace it by --force, or name another file.")

@@ -148,6 +148,8 @@ class Layout:
         sequences: those of `lists` whose order means something.
         vectors: the vector features, as name -> size.
         keys: the roles in `Batch.keys`.
+        scenario: the column of `ids` that tells the scenario, where the schema has one among its
+            features.
     """
 
     tables: tuple[Table, ...] = ()
@@ -157,6 +159,7 @@ class Layout:
     sequences: tuple[str, ...] = ()
     vectors: Mapping[str, int] | None = None
     keys: tuple[str, ...] = ()
+    scenario: str | None = None
 
     def table(self, name: str) -> Table:
         """The table of this name."""

@@ -145,6 +145,14 @@ class Preprocessor:
             sequences=tuple(feature.name for feature in _of_kind(self.schema, Sequence)),
             vectors={feature.name: feature.size for feature in _of_kind(self.schema, Vector)},
             keys=tuple(role for role in self.schema.roles if role != "time"),
+            scenario=next(
+                (
+                    f.name
+                    for f in _of_kind(self.schema, Categorical)
+                    if f.source == self.schema.scenario
+                ),
+                None,
+            ),
         )
 
     def transform(self, frame: pl.DataFrame) -> Prepared:
@@ -234,6 +242,14 @@ class Preprocessor:
         preprocessor._counted = None
         preprocessor._tables, preprocessor._scales = fitted.tables, fitted.scales
         return preprocessor
+
+    def _scenario(self) -> str | None:
+        named = (
+            feature.name
+            for feature in _of_kind(self.schema, Categorical)
+            if feature.source == self.schema.scenario
+        )
+        return next(named, None)
 
     def _counting(self, action: str) -> TrainingCounts:
         if self._counted is None:

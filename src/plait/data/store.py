@@ -244,4 +244,5 @@ def _layout(form: Mapping[str, Any]) -> Layout:
         sequences=tuple(form["sequences"]),
         vectors=form["vectors"],
         keys=tuple(form["keys"]),
+        scenario=form["scenario"],
     )

@@ -8,11 +8,11 @@ from .model import (
     Fields,
     ModelFactory,
     MultiTaskModel,
-    Tower,
     Trace,
     module_name,
     rows_of,
 )
+from .tower import Tower
 
 __all__ = [
     "ArchitectureFactory",

@@ -8,9 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from plait.architectures import Widths
 from plait.data.batch import Layout
 from plait.errors import TaskError, UnknownNameError
 from plait.tasks import Task
+
+TOKEN_WIDTH = 16
+"""Width of a token: entries of any width are projected to it where an architecture needs tokens."""
 
 
 class Visible(NamedTuple):
@@ -61,6 +65,28 @@ def entry_widths(layout: Layout) -> dict[str, int]:
     widths = {column.name: layout.table(column.table).width for column in columns}
     widths |= {number.name: 2 + number.num_pieces for number in layout.numbers}
     return widths | dict(layout.vectors or {})
+
+
+def main_widths(layout: Layout, shared: tuple[str, ...]) -> Widths:
+    """Sizes of all that `encode` can give to an architecture.
+
+    Tokens are one vector a shared entry; the context is the vectors of users and items; scenarios
+    are the rows of the scenario's table.
+    """
+    widths = entry_widths(layout)
+    keys = [name for name in key_entries(layout) if name in shared]
+    scenario = next((c.table for c in layout.ids if c.name == layout.scenario), None)
+    return Widths(
+        main=sum(widths[entry] for entry in shared),
+        tokens=(len(shared), TOKEN_WIDTH),
+        context=sum(widths[entry] for entry in keys) or None,
+        num_scenarios=None if scenario is None else layout.table(scenario).num_rows,
+    )
+
+
+def key_entries(layout: Layout) -> list[str]:
+    """The columns of ids that hold users or items."""
+    return [column.name for column in layout.ids if layout.table(column.table).is_key]
 
 
 def encode_numbers(numbers: Tensor, layout: Layout) -> dict[str, Tensor]:

@@ -16,10 +16,18 @@ from plait.architectures import Architecture, Encoded, Link, Shared, SharedBotto
 from plait.architectures.base import Derived
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
-from plait.modules import MLP, ListVectors, Tables, mean_pool
+from plait.modules import ListVectors, Tables, mean_pool
 from plait.tasks import Task, check_tasks
 
-from .entries import encode_numbers, entry_widths, visible_entries
+from .entries import (
+    TOKEN_WIDTH,
+    encode_numbers,
+    entry_widths,
+    key_entries,
+    main_widths,
+    visible_entries,
+)
+from .tower import Tower
 
 
 class Fields(NamedTuple):
@@ -29,7 +37,7 @@ class Fields(NamedTuple):
         vectors: `[B, d_f]` by entry: a categorical's vector, a numeric's encoding, the vector of
             its bin (`age.bin`), a vector feature.
         lists: the vectors of list features, not yet pooled.
-        scenario: int64 `[B]` codes of the scenario, where the log has one.
+        scenario: int `[B]`, id of the scenario, where the schema has one among its features.
     """
 
     vectors: Mapping[str, Tensor]
@@ -94,14 +102,16 @@ class MultiTaskModel(nn.Module):
         self.id_dropout = id_dropout
         self.unknown_rate = unknown_rate
         self.tables = Tables(layout.tables, layout.ids, layout.lists)
-        self._keys = [column.name for column in layout.ids if layout.table(column.table).is_key]
+        self._keys = key_entries(layout)
         drop_to_unknown = [not column.name.endswith(".bin") for column in layout.ids]
         self.register_buffer("_may_drop", torch.tensor(drop_to_unknown), persistent=False)
         self._visible = visible_entries(layout, self.tasks)
         widths = entry_widths(layout)
-        self.architecture = architecture(
-            Widths(main=sum(widths[entry] for entry in self._visible.shared)), tuple(self.tasks)
-        )
+        shared = self._visible.shared
+        self.architecture = architecture(main_widths(layout, shared), tuple(self.tasks))
+        self.token_maps = nn.ModuleList()
+        if "tokens" in self.architecture.needs:
+            self.token_maps.extend(nn.Linear(widths[entry], TOKEN_WIDTH) for entry in shared)
         self.links = nn.ModuleList(links)
         for link in links:
             link.check(self.tasks)
@@ -157,12 +167,16 @@ class MultiTaskModel(nn.Module):
         vectors, lists = self.tables(ids, batch.lists)
         vectors.update(encode_numbers(batch.numbers, self.layout))
         vectors.update(batch.vectors)
-        return Fields(vectors, lists, batch.keys.get("scenario"))
+        scenario = None
+        if self.layout.scenario is not None:
+            scenario = ids[:, [c.name for c in self.layout.ids].index(self.layout.scenario)]
+        return Fields(vectors, lists, scenario)
 
     def encode(self, fields: Fields) -> Encoded:
         """The features side by side: `main` for all tasks, `per_task` for those hidden from some.
 
-        Lists are pooled by their mean.
+        Lists are pooled by their mean. Tokens, context and scenario are there where the
+        architecture needs them.
         """
         entries = dict(fields.vectors)
         if self.training and self.id_dropout > 0:
@@ -177,7 +191,16 @@ class MultiTaskModel(nn.Module):
             for task, own in self._visible.per_task.items()
             if own
         }
-        return Encoded(main, per_task=per_task, scenario=fields.scenario)
+        needs, keys = self.architecture.needs, set(self._keys)
+        return Encoded(
+            main,
+            per_task=per_task,
+            tokens=self._tokens(entries) if "tokens" in needs else None,
+            context=torch.cat([entries[n] for n in self._visible.shared if n in keys], dim=1)
+            if "context" in needs
+            else None,
+            scenario=fields.scenario if "scenario" in needs else None,
+        )
 
     def share(self, encoded: Encoded) -> Shared:
         """What the tasks hold in common."""
@@ -235,28 +258,15 @@ class MultiTaskModel(nn.Module):
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
             self.tower_of(name).last.bias.data.copy_(bias)
 
+    def _tokens(self, entries: Mapping[str, Tensor]) -> Tensor:
+        pairs = zip(self.token_maps, self._visible.shared, strict=True)
+        return torch.stack([into(entries[name]) for into, name in pairs], dim=1)  # [B, F, d]
+
     def _links(self) -> list[Link]:
         return [link for link in self.links if isinstance(link, Link)]
 
     def _task_of(self, output: str) -> str:
         return next((d.task for d in self.derived if d.name == output), output)
-
-
-class Tower(nn.Module):
-    """A task's own layers: hidden ones, then a linear one to the head's parameters."""
-
-    def __init__(
-        self, in_features: int, widths: Sequence[int], out_features: int, *, dropout: float
-    ) -> None:
-        super().__init__()
-        self.hidden = MLP(in_features, tuple(widths), dropout=dropout) if widths else nn.Identity()
-        self.last = nn.Linear(widths[-1] if widths else in_features, out_features)
-        nn.init.xavier_uniform_(self.last.weight)
-
-    def forward(self, representation: Tensor) -> Tensor:
-        hidden: Tensor = self.hidden(representation)
-        parameters: Tensor = self.last(hidden)
-        return parameters
 
 
 def module_name(task: str) -> str:

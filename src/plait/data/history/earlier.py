@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from .events import Events
 from .formulas import Formulas
 from .groups import NOBODY, Members
 from .sequences import Windows, earlier_windows, last_windows
-from .sums import Past, Prior, Sums, residuals
+from .sums import SIDES, Past, Prior, Sums, residuals
 
 __all__ = ["Earlier"]
 
@@ -21,6 +20,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 BLOCK_ROWS = 262_144
+LONG_GROUP = 64
 
 
 class Earlier:
@@ -41,8 +41,8 @@ class Earlier:
         self._times = events.times[self._order]
         self._block_rows = block_rows
         tasks = events.labels.shape[1]
-        self._sums = {name: Sums.none(size, tasks) for name, size in events.sizes.items()}
-        self._all = Sums.none(2, tasks)
+        self._sums = {name: Sums.none(name, size, tasks) for name, size in events.sizes.items()}
+        self._all = Sums.none("user", 2, tasks)
 
     def walk(self) -> Iterator[tuple[Rows, Past]]:
         """What each training row may know, block by block."""
@@ -71,45 +71,83 @@ class Earlier:
         own = self._events.contributions(rows)
         members = {name: every.of(rows) for name, every in self._events.members.items()}
         everybody = Members(np.ones(len(rows), dtype=np.int32))
-        whole = _before(self._all, everybody, own, times)
+        whole = _Before(everybody, times).sums(self._all, own)
         prior = Prior.of(whole.mass, whole.total, whole.squares)
+        before = {name: _Before(every, times) for name, every in members.items()}
+        seen = {s: before[s].sums(self._sums[s], own) for s in SIDES if s in members}
         foretold = {
-            side: _before(self._sums[side], members[side], own, times).rate(
-                self._formulas.strength(side), prior.mean
-            )
-            for side in members.keys() & {"user", "item"}
+            side: sums.rate(self._formulas.strength(side), prior.mean)
+            for side, sums in seen.items()
         }
-        seen = {}
         for name, every in members.items():
             event = replace(own, residual=residuals(name, own, foretold, prior))
-            seen[name] = _before(self._sums[name], every, event, times)
+            if name in seen:
+                residual = before[name].residual(self._sums[name], event)
+                seen[name] = replace(seen[name], residual=residual)
+            else:
+                seen[name] = before[name].sums(self._sums[name], event)
             self._sums[name].add(every.groups, event.repeated(every))
         self._all.add(everybody.groups, own)
         return rows, Past(seen, members, prior, times)
 
 
-def _before(passed: Sums, members: Members, own: Sums, times: Floats) -> Sums:
-    """The sums of each row's groups over all strictly earlier events, those of the block too."""
-    events, when = own.repeated(members), members.repeated(times)
-    blocks = (events.events[:, None], events.mass, events.total, events.squares, events.residual)
-    columns = np.concatenate(blocks, axis=1)  # [M, 1 + 4T]
-    names = [f"sum {place}" for place in range(columns.shape[1])]
-    frame = pl.DataFrame(columns, schema=names).with_columns(
-        pl.Series("group", members.groups), pl.Series("time", when)
-    )
-    cumulated = frame.select(
-        pl.col("group", "time"),
-        pl.col(names).cum_sum().shift(1, fill_value=0.0).over("group"),
-        pl.col("time").shift(1).over("group").alias("last"),
-    )
-    at_instant = cumulated.select(pl.col(*names, "last").first().over("group", "time"))
-    found = at_instant.select(names).to_numpy()
-    found[members.groups == NOBODY] = 0.0
-    last = at_instant["last"].fill_null(np.nan).to_numpy(writable=True)
-    last[members.groups == NOBODY] = np.nan
-    tasks = own.mass.shape[1]
-    mass, total, squares, residual = (
-        found[:, 1 + tasks * place : 1 + tasks * (place + 1)] for place in range(4)
-    )
-    within = Sums(found[:, 0], mass, total, squares, residual, last=last)
-    return passed.at(members.groups).plus(within)
+class _Before:
+    """For rows of one block: sums over the strictly earlier rows of the same group."""
+
+    def __init__(self, members: Members, times: Floats) -> None:
+        self._members = members
+        self._order = np.argsort(members.groups, kind="stable")
+        groups, self._times = members.groups[self._order], members.repeated(times)[self._order]
+        is_first = np.diff(groups, prepend=-1) != 0
+        is_new = is_first | (np.diff(self._times, prepend=np.inf) != 0)
+        places = np.arange(len(groups))
+        self._starts = np.flatnonzero(is_first)
+        self._start_of = np.maximum.accumulate(np.where(is_first, places, 0))
+        self._instant_of = np.maximum.accumulate(np.where(is_new, places, 0))
+        self._sees = (self._instant_of > self._start_of) & (groups != NOBODY)
+
+    def sums(self, passed: Sums, own: Sums) -> Sums:
+        """With those of the blocks before; the residuals of users and items are still to come."""
+        blocks = own.blocks()
+        kept = [b[:, : mine.shape[1]] for b, mine in zip(blocks, passed.blocks(), strict=True)]
+        found = self._cumulated(np.concatenate(kept, axis=1))
+        cuts = np.cumsum([block.shape[1] for block in kept])[:-1]
+        times = np.where(self._sees, self._times[np.maximum(self._instant_of - 1, 0)], np.nan)
+        last = np.empty_like(times)
+        last[self._order] = times
+        return passed.at(self._members.groups).plus(tuple(np.split(found, cuts, axis=1)), last)
+
+    def residual(self, passed: Sums, own: Sums) -> Floats:
+        """The sum of the residuals, those of the blocks before included."""
+        return passed.residual[self._members.groups] + self._cumulated(own.residual)
+
+    def _cumulated(self, values: Floats) -> Floats:
+        """Sums `[M, V]` of the values `[N, V]` of strictly earlier rows."""
+        values = self._members.repeated(values)[self._order]
+        running = restarted_sums(values, self._starts)
+        before = np.where(self._sees[:, None], running[np.maximum(self._instant_of - 1, 0)], 0.0)
+        found = np.empty_like(before)
+        found[self._order] = before
+        return found
+
+
+def restarted_sums(values: Floats, starts: Rows) -> Floats:
+    """Cumulative sums down the rows that begin anew at each start; in place.
+
+    Each sum is taken in the order of its own rows, whatever stands in other groups. Short groups
+    advance together, row by row; of long ones there are few.
+
+    Example:
+        >>> restarted_sums(np.array([[1.0], [2.0], [5.0], [1.0]]), np.array([0, 2])).T
+        array([[1., 3., 5., 6.]])
+    """
+    lengths = np.diff(starts, append=len(values))
+    is_long = lengths > LONG_GROUP
+    short, lengths_short = starts[~is_long], lengths[~is_long]
+    for step in range(1, int(lengths_short.max(initial=0))):
+        rows = short[lengths_short > step] + step
+        values[rows] += values[rows - 1]
+    for start, length in zip(starts[is_long], lengths[is_long], strict=True):
+        group = values[start : start + length]
+        np.cumsum(group, axis=0, out=group)
+    return values

@@ -12,7 +12,7 @@ from .events import Events
 from .formulas import Formulas
 from .groups import NOBODY, Members
 from .sequences import Windows, fold_windows, last_windows
-from .sums import Past, Prior, Sums, grouped, residuals
+from .sums import SIDES, Past, Prior, Sums, grouped, residuals
 
 __all__ = ["OutOfFold"]
 
@@ -66,12 +66,11 @@ class OutOfFold:
         prior = Prior.of(own.mass.sum(axis=0), own.total.sum(axis=0), own.squares.sum(axis=0))
         members = {name: every.of(rows) for name, every in self._events.members.items()}
         foretold = {
-            side: self._rates(side, members[side], own, prior)
-            for side in members.keys() & {"user", "item"}
+            side: self._rates(side, members[side], own, prior) for side in SIDES if side in members
         }
         sums = {}
         for name, every in members.items():
-            sums[name] = Sums.none(self._events.sizes[name], own.mass.shape[1])
+            sums[name] = Sums.none(name, self._events.sizes[name], own.mass.shape[1])
             event = replace(own, residual=residuals(name, own, foretold, prior))
             sums[name].add(every.groups, event.repeated(every))
         return sums, prior

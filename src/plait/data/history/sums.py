@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from .groups import NOBODY, Members
 
-__all__ = ["Past", "Prior", "Sums"]
+__all__ = ["SIDES", "Past", "Prior", "Sums", "grouped", "residuals"]
 
 Floats = NDArray[np.float64]
+
+SIDES = ("user", "item")
+"""Those whose labels have means of their own."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Sums:
     Attributes:
         events: `[G]`, rows.
         mass: `[G, T]`, what the observed labels count for, altogether.
-        total: `[G, T]`, of the labels.
-        squares: `[G, T]`, of the squared labels.
+        total: `[G, T]`, of the labels; `[G, 0]` where no rate is asked for.
+        squares: `[G, T]`, of the squared labels; `[G, 0]` where `total` is.
         residual: `[G, T]`, of the labels less what the other side's mean foretold.
         last: `[G]`, time of the last event; nan where there is none or times do not count.
     """
@@ -37,10 +40,12 @@ class Sums:
     last: Floats
 
     @classmethod
-    def none(cls, size: int, num_tasks: int) -> Sums:
-        """Nothing has happened yet."""
-        blocks = [np.zeros((size, num_tasks)) for _ in range(4)]
-        return cls(np.zeros(size), *blocks, np.full(size, np.nan))
+    def none(cls, name: str, size: int, num_tasks: int) -> Sums:
+        """Nothing has happened yet. Rates are kept of users and items only."""
+        rated = num_tasks if name in SIDES else 0
+        mass, residual = np.zeros((size, num_tasks)), np.zeros((size, num_tasks))
+        total, squares = np.zeros((size, rated)), np.zeros((size, rated))
+        return cls(np.zeros(size), mass, total, squares, residual, np.full(size, np.nan))
 
     def at(self, groups: NDArray[np.int32]) -> Sums:
         """The sums of the groups that some rows ask for."""
@@ -54,23 +59,22 @@ class Sums:
         )
 
     def add(self, groups: NDArray[np.int32], more: Sums) -> None:
-        """Add events, one row of `more` each; the last time is the latest."""
+        """Add events, one row of `more` each, in the order of time where times count."""
         size = len(self.events)
-        for mine, its in zip(self._blocks(), more._blocks(), strict=True):
-            mine += grouped(groups, its, size)
+        for mine, its in zip(self.blocks(), more.blocks(), strict=True):
+            mine += grouped(groups, its[:, : mine.shape[1]], size)
             mine[NOBODY] = 0.0
-        known = groups[~np.isnan(more.last)]
-        np.fmax.at(self.last, known, more.last[~np.isnan(more.last)])
+        self.last[groups] = more.last
         self.last[NOBODY] = np.nan
 
-    def plus(self, other: Sums) -> Sums:
-        """Both together, row by row."""
-        sums = [a + b for a, b in zip(self._blocks(), other._blocks(), strict=True)]
-        return Sums(*sums, np.fmax(self.last, other.last))
+    def plus(self, blocks: tuple[Floats, ...], last: Floats) -> Sums:
+        """With further sums, row by row, and a later last time where there is one."""
+        found = [mine + its for mine, its in zip(self.blocks(), blocks, strict=True)]
+        return self._made(found, np.where(np.isnan(last), self.last, last))
 
     def scaled(self, factor: float) -> Sums:
         """As if every event had happened so many times."""
-        return Sums(*(block * factor for block in self._blocks()), self.last)
+        return self._made([block * factor for block in self.blocks()], self.last)
 
     def rate(self, strength: float, mean: Floats) -> Floats:
         """The smoothed mean of the labels."""
@@ -87,11 +91,17 @@ class Sums:
 
     def repeated(self, members: Members) -> Sums:
         """The sums of each row, once for each of its groups."""
-        blocks = [members.repeated(block) for block in self._blocks()]
-        return Sums(*blocks, members.repeated(self.last))
+        blocks = [members.repeated(block) for block in self.blocks()]
+        return self._made(blocks, members.repeated(self.last))
 
-    def _blocks(self) -> tuple[Floats, ...]:
-        return self.events, self.mass, self.total, self.squares, self.residual
+    def blocks(self) -> tuple[Floats, ...]:
+        """The sums as matrices: `[G, 1]`, then four times `[G, T]` or `[G, 0]`."""
+        return self.events[:, None], self.mass, self.total, self.squares, self.residual
+
+    @staticmethod
+    def _made(blocks: Sequence[Floats], last: Floats) -> Sums:
+        events, mass, total, squares, residual = blocks
+        return Sums(events[:, 0], mass, total, squares, residual, last)
 
 
 class Prior(NamedTuple):
@@ -140,8 +150,8 @@ def residuals(name: str, own: Sums, foretold: Mapping[str, Floats], prior: Prior
 
 
 def grouped(groups: NDArray[np.int32], values: Floats, size: int) -> Floats:
-    """The sum of the values of each group, column by column."""
-    if values.ndim == 1:
-        return np.bincount(groups, values, size).astype(np.float64, copy=False)
-    columns = [np.bincount(groups, column, size) for column in values.T]
-    return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
+    """The sum of the values of each group `[G, V]`."""
+    found = np.zeros((size, values.shape[1]))
+    for place, column in enumerate(values.T):
+        found[:, place] = np.bincount(groups, column, size)
+    return found
