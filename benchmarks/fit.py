@@ -26,7 +26,8 @@ from _synthetic import SCHEMA, TASKS, write_log
 from plait import RandomSplit, Training
 from plait.data.batch import Batch
 from plait.data.loading import BatchLoader
-from plait.data.preparing import Log, PreparedLog, prepare
+from plait.data.log import Log
+from plait.data.preparing import PreparedLog, prepare
 from plait.experiment.running import build
 from plait.models import MultiTaskModel
 from plait.training import Trainer

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SingleTask,
     )
     from plait.balancing import BaseRate, Equal, Fixed
+    from plait.data.history import History
     from plait.data.joins import Table
     from plait.data.schema import Categorical, MultiHot, Numeric, Schema, Sequence, Vector
     from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
@@ -44,6 +45,7 @@ _ROOMS = {
         "SingleTask",
     ),
     "plait.balancing": ("BaseRate", "Equal", "Fixed"),
+    "plait.data.history": ("History",),
     "plait.data.joins": ("Table",),
     "plait.data.schema": ("Categorical", "MultiHot", "Numeric", "Schema", "Sequence", "Vector"),
     "plait.data.splits": ("ColumnSplit", "RandomSplit", "TimeSplit", "UserSplit"),
@@ -75,6 +77,7 @@ __all__ = [
     "Equal",
     "Experiment",
     "Fixed",
+    "History",
     "MMoE",
     "MultiHot",
     "MultiTaskEstimator",

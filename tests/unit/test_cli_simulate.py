@@ -54,8 +54,8 @@ def test_it_overwrites_nothing_unless_forced(tmp_path: Path) -> None:
         (("--out", "log.csv"), "CSV cannot hold the lists in history. Write .parquet."),
         (("--out", "log.txt"), "the suffix says how rows are written"),
         (("--out", "a.parquet", "--truth", "a.parquet"), "both name a.parquet. Name two files."),
-        (("--out", "a.parquet", "--rows", "0"), "0 is not in the range"),
-        (("--out", "a.parquet", "--seed", "-1"), "-1 is not in the range"),
+        (("--out", "a.parquet", "--rows", "0"), "Invalid value for '--rows'"),
+        (("--out", "a.parquet", "--seed", "-1"), "Invalid value for '--seed'"),
         ((), "Missing option '--out'"),
     ],
 )

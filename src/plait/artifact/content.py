@@ -13,6 +13,7 @@ import polars as pl
 from safetensors.torch import load_file, save_file
 
 from plait.architectures import ARCHITECTURES, LINKS, Architecture, Link
+from plait.data.history import HistoryTables, read_history, write_history
 from plait.data.joins import Table
 from plait.data.preprocessing import Preprocessor
 from plait.data.reading import read
@@ -38,6 +39,7 @@ class Artifact:
         schema: features and roles.
         tables: side tables; their rows are in the artifact.
         facts: what was said of the training: rows, metrics, settings.
+        history: what is known of users and items, where the model reads it.
     """
 
     model: MultiTaskModel
@@ -45,6 +47,7 @@ class Artifact:
     schema: Schema
     tables: tuple[Table, ...] = ()
     facts: Mapping[str, Any] | None = None
+    history: HistoryTables | None = None
 
 
 def write_artifact(folder: Path, artifact: Artifact, *, plait_version: str) -> None:
@@ -55,6 +58,8 @@ def write_artifact(folder: Path, artifact: Artifact, *, plait_version: str) -> N
         _write_json(beside / "schema.json", artifact.schema.to_json())
         _write_json(beside / "tasks.json", [task_to_json(task) for task in model.tasks.values()])
         _write_tables(beside, artifact.tables)
+        if artifact.history is not None:
+            write_history(beside / "history", artifact.history)
         _write_json(beside / "facts.json", dict(artifact.facts or {}))
         state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, beside / "model.safetensors")
@@ -98,6 +103,7 @@ def read_artifact(
         schema=Schema.from_json(_read_json(folder / "schema.json")),
         tables=_read_tables(folder),
         facts=_read_json(folder / "facts.json"),
+        history=read_history(folder / "history") if (folder / "history").exists() else None,
     )
 
 

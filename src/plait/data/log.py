@@ -12,6 +12,7 @@ from plait.errors import SchemaError, TaskError, UnknownNameError
 from plait.tasks import Task, check_tasks
 
 from .expressions import parse
+from .history.settings import History
 from .joins import Table, join, join_facts
 from .labels import TaskReader
 from .reading import Source, read, read_many
@@ -33,6 +34,7 @@ class Log:
         columns: further raw columns to keep for slices and groups.
         ranks: `before`: the model ranks items before they are shown, so that features known only
             afterwards are refused.
+        history: what is remembered of users and items; None: nothing.
 
     Raises:
         SchemaError: a feature that is known too late, or is the label of a task.
@@ -46,9 +48,12 @@ class Log:
     ratios: tuple[float, ...] | None = None
     columns: tuple[str, ...] = ()
     ranks: Literal["before", "after"] = "before"
+    history: History | None = None
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
+        if self.history is not None:
+            self.history.check(self.schema, self.tasks)
         _check_known(self.schema, self.ranks)
         for task in self.tasks:
             _check_no_label(self.schema, task)

@@ -21,6 +21,7 @@ from plait.tasks import Task, task_from_json, task_to_json
 
 from .files import replacing
 from .fingerprints import fingerprint
+from .history import HistoryTables, add_history, read_history, write_history
 from .labels import TaskReader, resolve_classes
 from .log import Log
 from .part_counts import PartCounts
@@ -50,6 +51,7 @@ class PreparedLog:
             under `left_out`, rows of no part.
         notes: the same in words, with what looks odd.
         key: the fingerprint of everything that went in.
+        history: what is known of users and items after the training rows, where it is asked for.
     """
 
     train: Store
@@ -60,6 +62,7 @@ class PreparedLog:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     key: str = ""
+    history: HistoryTables | None = None
 
 
 def prepare(log: Log, split: Split, *, cache: Path, older: Path | None = None) -> PreparedLog:
@@ -106,6 +109,7 @@ def open_prepared(folder: Path) -> PreparedLog:
         facts=form["facts"],
         notes=tuple(form["notes"]),
         key=folder.name,
+        history=read_history(folder / "history") if (folder / "history").exists() else None,
     )
 
 
@@ -147,14 +151,15 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
     parts = split.assign(raw, log.schema)
     train = raw.filter(pl.lit(pl.Series(parts == 0)))
     log = replace(log, tasks=tuple(resolve_classes(task, train) for task in log.tasks))
-    preprocessor = _fit(raw, parts, log.schema, older)
+    schema, rows = _with_history(log, raw, parts, folder)
+    preprocessor = _fit(rows, parts, schema, older)
     preprocessor.save(folder / "preprocessor")
     counts: dict[str, Any] = {}
     found: list[PartFacts] = []
     for code, part in enumerate(PARTS):
         if (parts == code).any():
-            rows = _rows_of_part(raw, parts, code)
-            store, counts[part] = write_part(folder / part, rows, log, preprocessor)
+            chosen = _rows_of_part(rows, parts, code)
+            store, counts[part] = write_part(folder / part, chosen, log, preprocessor)
             found.append(_part_facts(part, store, counts[part], log.schema))
     left_out = int((parts == NO_PART).sum())
     found.append(PartFacts("none", left_out, None, None, None, {}, {}))
@@ -164,9 +169,23 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
         "facts": {"parts": counts, "left_out": left_out},
         "notes": notes,
     }
-    (folder / "raw.arrow").unlink()
+    for staged in ("raw.arrow", "history.arrow", "history.f32"):
+        (folder / staged).unlink(missing_ok=True)
     with replacing(folder / "log.json") as file:
         file.write(json.dumps(form, indent=1).encode())
+
+
+def _with_history(
+    log: Log, raw: pl.LazyFrame, parts: NDArray[np.uint8], folder: Path
+) -> tuple[Schema, pl.LazyFrame]:
+    """The schema and the rows, with the history of each row where it is asked for."""
+    if log.history is None:
+        return log.schema, raw
+    tables, rows = add_history(
+        log.history, raw, parts, schema=log.schema, tasks=log.tasks, folder=folder
+    )
+    write_history(folder / "history", tables)
+    return tables.extended(log.schema), rows
 
 
 def _part_facts(part: str, store: Store, counts: Mapping[str, Any], schema: Schema) -> PartFacts:
@@ -250,6 +269,7 @@ def _fingerprint(log: Log, split: Split, older: Path | None) -> str:
         "tables": tables,
         "ratios": log.ratios,
         "columns": log.columns,
+        "history": None if log.history is None else asdict(log.history),
         "split": repr(split),
     }
     sources = [*log.sources, *(table.source for table in log.tables)]

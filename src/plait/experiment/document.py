@@ -20,6 +20,7 @@ from .tables import (
     BALANCER,
     DATA,
     FEATURES,
+    HISTORY,
     METRICS,
     MODEL,
     ROLES,
@@ -78,6 +79,9 @@ class Document(Section):
         AfterValidator(_fit_together),
     ] = Field(description="what is predicted, by name")
     split: Annotated[Part, SPLIT] = Field(description="which rows train, validate and test")
+    history: Annotated[Part, HISTORY] | None = Field(
+        None, description="what is remembered of users and items; left out: nothing"
+    )
     model: Annotated[Section, MODEL] = Field(default_factory=MODEL.table, description="the network")
     balancing: Annotated[Part, BALANCER] | None = Field(
         None, description="from several losses to gradients; left out: equal weights"
@@ -99,6 +103,7 @@ class Document(Section):
             "tasks": built(self.tasks, Task),
             "tables": built(self.tables, Table),
             "split": self.split.build(),
+            "history": None if self.history is None else self.history.build(),
             "balancer": None if self.balancing is None else self.balancing.build(),
             "training": self.training.build(),
         }
@@ -134,6 +139,9 @@ def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
         if name not in tasks:
             problem = str(UnknownNameError(name, what="task", known=tasks))
             yield Problem(("training", "monitor", name), problem)
+    if arguments["history"] is not None:
+        check = partial(arguments["history"].check, arguments["schema"], arguments["tasks"])
+        yield from _refused(("history",), check)
     if arguments["balancer"] is not None:
         facts = dict.fromkeys(tasks, _ANY_FACTS)
         yield from _refused(("balancing",), partial(arguments["balancer"].prepare, facts))

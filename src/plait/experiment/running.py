@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from plait.artifact import (
     write_artifact,
 )
 from plait.balancing import Balancer, Equal
+from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog, prepare
@@ -35,7 +36,6 @@ from plait.tasks import Task
 from plait.training import (
     Callback,
     Evaluation,
-    History,
     Trainer,
     Training,
     calibrate_heads,
@@ -44,6 +44,7 @@ from plait.training import (
     fit_heads,
     grow_from,
 )
+from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
 
 from .arguments import check_arguments
@@ -64,18 +65,20 @@ class Run:
         judged_on: `test`, `valid` or `train`: which rows `evaluation` speaks of.
         history: what happened in training.
         facts: plain sentences about the rows, the split and what looked odd.
+        artifact: the trained model with what it needs; None for a run that is read again.
     """
 
     folder: Path
     evaluation: Evaluation
     judged_on: str
-    history: History
+    history: TrainingHistory
     facts: tuple[str, ...] = ()
+    artifact: Artifact | None = field(default=None, repr=False)
 
     @cached_property
     def predictor(self) -> Predictor:
         """The trained model, for raw rows."""
-        return load(self.folder)
+        return load(self.folder) if self.artifact is None else Predictor(self.artifact)
 
 
 def train(
@@ -94,6 +97,7 @@ def train(
     id_dropout: float = 0.0,
     unknown_rate: float = 0.01,
     ranks: Literal["before", "after"] = "before",
+    history: History | None = None,
     balancer: Balancer | None = None,
     training: Training | None = None,
     group_by: str | None = None,
@@ -122,6 +126,7 @@ def train(
         id_dropout: share of rows on which a user's or item's vector is left out in training.
         unknown_rate: share of ids that are read as unknown in training.
         ranks: whether the model ranks `before` or `after` the exposure.
+        history: what is remembered of users and items, as features. None: nothing.
         balancer: from several losses to gradients. None: equal weights.
         training: how long and how fast.
         group_by: column for grouped metrics.
@@ -149,6 +154,7 @@ def train(
         ratios=None if ratios is None else tuple(ratios),
         columns=kept,
         ranks=ranks,
+        history=history,
     )
     _claim(folder, resume=resume)
     start = None if init_from is None else read_artifact(Path(init_from))
@@ -184,10 +190,10 @@ def train(
     trainer = Trainer(
         model, settings, balancer=balancer, callbacks=callbacks, folder=folder / "training"
     )
-    history = trainer.fit(prepared.train, prepared.valid)
+    course = trainer.fit(prepared.train, prepared.valid)
     calibrate_heads(model, prepared.valid or prepared.train)
     calibrate_kept(model, prepared.valid or prepared.train, folder / "training")
-    return _finish(folder, model, prepared, whole, history, group_by=group_by, slices=slices)
+    return _finish(folder, model, prepared, whole, course, group_by=group_by, slices=slices)
 
 
 def build(
@@ -223,7 +229,7 @@ def _finish(
     model: MultiTaskModel,
     prepared: PreparedLog,
     log: Log,
-    history: History,
+    course: TrainingHistory,
     *,
     group_by: str | None,
     slices: Sequence[str],
@@ -233,13 +239,15 @@ def _finish(
         model, getattr(prepared, judged_on), group_by=group_by, slices=slices
     )
     facts = {"metrics": evaluation.to_json(), "judged_on": judged_on, **prepared.facts}
-    artifact = Artifact(model, prepared.preprocessor, log.schema, log.tables, facts)
+    artifact = Artifact(
+        model, prepared.preprocessor, log.schema, log.tables, facts, prepared.history
+    )
     write_artifact(folder / "artifact", artifact, plait_version=version("plait"))
-    write_json(history.to_json(), folder / "history.json")
+    write_json(course.to_json(), folder / "history.json")
     write_json(prepared.facts, folder / "facts.json")
     metrics = {judged_on: evaluation.to_json(), "slices": evaluation.slices_to_json()}
     write_json(metrics, folder / "metrics.json")
-    return Run(folder, evaluation, judged_on, history, prepared.notes)
+    return Run(folder, evaluation, judged_on, course, prepared.notes, artifact)
 
 
 def _claim(folder: Path, *, resume: bool) -> None:

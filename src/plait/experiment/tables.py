@@ -15,6 +15,7 @@ from pydantic import Field, create_model, model_validator
 
 from plait.architectures import ARCHITECTURES, LINKS, Widths
 from plait.balancing import BALANCERS
+from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Schema
 from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
@@ -91,6 +92,7 @@ TASK = OneOf(
 
 TABLE = Of(table_of(Table, NamedPart, without=["name"], forms={"source": SourcePath}))
 TRAINING = Of(table_of(Training, Part))
+HISTORY = Of(table_of(History, Part))
 ROLES = Of(table_of(Schema, Section, title="Roles", without=["features"]))
 
 _LISTS: dict[str, Any] = {

@@ -37,7 +37,7 @@ class Predictor:
     Stability: experimental.
 
     Attributes:
-        artifact: the model, its preprocessor, schema and side tables.
+        artifact: the model, its preprocessor, schema, side tables and history.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -131,10 +131,13 @@ class Predictor:
         )
 
     def _chunks(self, log: Log, needed: Collection[str], scratch: Path) -> Iterator[pl.DataFrame]:
-        frame = log.rows()
+        frame, history = log.rows(), self.artifact.history
+        if history is not None:
+            needed = list(dict.fromkeys([*needed, *history.columns]))
         log.check(frame, needed)
         staged = stage(frame, needed, scratch / "raw.arrow")
-        yield from chunks(staged, staged.select(pl.len()).collect().item())
+        for chunk in chunks(staged, staged.select(pl.len()).collect().item()):
+            yield chunk if history is None else history.transform(chunk)
 
     def _predict(self, chunk: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         batch = unlabelled_batch(

@@ -8,8 +8,17 @@ columns for any later row and are part of the artifact.
 from __future__ import annotations
 
 from .adding import add_history
+from .files import read_history, write_history
 from .fitting import Fitted, fit_history
 from .settings import History
 from .tables import HistoryTables
 
-__all__ = ["Fitted", "History", "HistoryTables", "add_history", "fit_history"]
+__all__ = [
+    "Fitted",
+    "History",
+    "HistoryTables",
+    "add_history",
+    "fit_history",
+    "read_history",
+    "write_history",
+]

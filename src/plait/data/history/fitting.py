@@ -83,7 +83,7 @@ def fit_history(
         ColumnError: a column that does not hold what it should.
         UnknownNameError: tasks or features that are not there.
     """
-    history.check(schema)
+    history.check(schema, tasks)
     remembered = Remembered(history.remembered(tasks))
     roles = ("user", "item") if history.ordered is False else ("user", "item", "time")
     columns = {role: column for role, column in schema.roles.items() if role in roles}

@@ -114,12 +114,16 @@ class History:
                 )
         return tuple(f for f in features if isinstance(f, Categorical | MultiHot))
 
-    def check(self, schema: Schema) -> None:
-        """See that the schema has what a history needs.
+    def check(self, schema: Schema, tasks: Iterable[Task]) -> None:
+        """See that schema and tasks have what the history names.
 
         Raises:
-            SchemaError: no role that `by` names, or `ordered` without a time.
+            SchemaError: no role of a user or item, `ordered` without a time, or as `crossed`.
+            UnknownNameError: as `remembered` and `crossed`.
+            TaskError: as `remembered`.
         """
+        self.remembered(tasks)
+        self.crossed(schema)
         if schema.user is None and schema.item is None:
             raise SchemaError(
                 "A history needs to know whose it is, and the schema has no `user` and no `item`. "

@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from plait.data.schema import Categorical, Numeric, Schema, Sequence
-from plait.errors import ConfigurationError
 from plait.tasks import Binary, Regression, Task, WatchTime
 
 from .behaviour import DRIFTING, Shown, behave
@@ -19,6 +18,7 @@ from .histories import Histories
 from .outcomes import Outcomes, draw_outcomes
 from .policy import Slates, choose, draw_candidates
 from .preferences import Floats, Ids, Preferences
+from .seeding import check_rows, generator_of
 from .settings import FeedSettings
 from .truth import chances
 
@@ -92,7 +92,7 @@ def simulate(rows: int, *, seed: int = 0, settings: FeedSettings | None = None) 
         settings: size and dials; None: the defaults.
 
     Raises:
-        ConfigurationError: no row is asked for.
+        ConfigurationError: no row is asked for, or a negative seed is given.
     """
     return FeedWorld(settings, seed=seed).simulate(rows, seed=seed)
 
@@ -111,7 +111,7 @@ class FeedWorld:
 
     def __init__(self, settings: FeedSettings | None = None, *, seed: int = 0) -> None:
         self.settings = settings or FeedSettings()
-        generator = np.random.default_rng([seed, 0])
+        generator = generator_of(seed, 0)
         self.preferences = Preferences(self.settings, generator)
         items, users = self.settings.items, self.settings.users
         self._durations = np.exp(generator.normal(np.log(60), 0.8, items)).round(1).clip(1)
@@ -123,7 +123,7 @@ class FeedWorld:
         """One log of this world, in memory.
 
         Raises:
-            ConfigurationError: no row is asked for.
+            ConfigurationError: no row is asked for, or a negative seed is given.
         """
         chunks = list(self.chunks(rows, seed=seed))
         return SimulatedLog(
@@ -136,15 +136,13 @@ class FeedWorld:
         """The same log chunk by chunk, so that memory does not grow with its length.
 
         Raises:
-            ConfigurationError: no row is asked for.
+            ConfigurationError: no row is asked for, or a negative seed is given.
         """
-        if rows < 1:
-            raise ConfigurationError(f"`rows` must be at least 1, got {rows}.")
         size = self.settings.slate_size
-        requests = -(-rows // size)
+        requests = -(-check_rows(rows) // size)
         histories = Histories(users=self.settings.users, length=self.settings.history_length)
         for chunk, first in enumerate(range(0, requests, CHUNK_REQUESTS)):
-            generator = np.random.default_rng([seed, 1, chunk])
+            generator = generator_of(seed, 1, chunk)
             numbers = np.arange(first, min(first + CHUNK_REQUESTS, requests))
             asked = self._ask(numbers, numbers / requests, generator)
             yield self._chunk(asked, min(len(numbers) * size, rows - first * size), histories)

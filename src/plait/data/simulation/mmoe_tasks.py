@@ -15,6 +15,7 @@ from scipy.special import expit, ndtr
 from plait.errors import ConfigurationError
 
 from .preferences import Floats
+from .seeding import check_rows, generator_of
 
 __all__ = ["MMoEFunnel", "MMoESample", "MMoESettings", "MMoETasks"]
 
@@ -124,7 +125,7 @@ class MMoETasks:
 
     def __init__(self, settings: MMoESettings | None = None, *, seed: int = 0) -> None:
         self.settings = settings or MMoESettings()
-        generator = np.random.default_rng([seed, 0])
+        generator = generator_of(seed, 0)
         size, cosine = self.settings.features, self.settings.relatedness
         units = np.linalg.qr(generator.normal(size=(size, 3)))[0].T  # [3, F], orthonormal
         second = cosine * units[0] + math.sqrt(1 - cosine**2) * units[1]
@@ -139,9 +140,9 @@ class MMoETasks:
         """Fresh rows for the two regression tasks.
 
         Raises:
-            ConfigurationError: no row is asked for.
+            ConfigurationError: no row is asked for, or a negative seed is given.
         """
-        return self._draw(rows, _generator(rows, seed))
+        return self._draw(check_rows(rows), generator_of(seed, 1))
 
     def draw_funnel(self, rows: int, *, seed: int = 0) -> MMoEFunnel:
         """Fresh rows for the two tasks as binary ones, and a conversion that a click must precede.
@@ -151,10 +152,10 @@ class MMoETasks:
         inputs, click and label are independent: what a click selects is explained by the inputs.
 
         Raises:
-            ConfigurationError: no row is asked for.
+            ConfigurationError: no row is asked for, or a negative seed is given.
         """
-        generator = _generator(rows, seed)
-        sample = self._draw(rows, generator)
+        generator = generator_of(seed, 1)
+        sample = self._draw(check_rows(rows), generator)
         thresholds = np.array([self.threshold(rate) for rate in self.settings.rates])
         labels = sample.targets > thresholds
         certain = ndtr((sample.means - thresholds) / self.settings.noise)  # [N, 2]
@@ -207,9 +208,3 @@ class MMoETasks:
             return float(mean) - self.settings.click_rate
 
         return float(brentq(excess, -reach, reach, xtol=1e-12))
-
-
-def _generator(rows: int, seed: int) -> np.random.Generator:
-    if rows < 1:
-        raise ConfigurationError(f"`rows` must be at least 1, got {rows}.")
-    return np.random.default_rng([seed, 1])

@@ -15,6 +15,7 @@ from plait.data.schema import Categorical, Schema
 from plait.errors import ConfigurationError
 
 from .preferences import Floats, Ids
+from .seeding import generator_of
 
 __all__ = ["SemiSupervisedLog", "SemiSupervisedSettings", "SemiSupervisedWorld"]
 
@@ -111,7 +112,7 @@ class SemiSupervisedWorld:
 
     def __init__(self, settings: SemiSupervisedSettings | None = None, *, seed: int = 0) -> None:
         self.settings = settings or SemiSupervisedSettings()
-        generator = np.random.default_rng([seed, 0])
+        generator = generator_of(seed, 0)
         fields = generator.normal(size=(self.settings.fields, LATENT))
         self._fields: Floats = fields / np.linalg.norm(fields, axis=1, keepdims=True)
         self._ids: Ids = np.stack(
@@ -131,8 +132,12 @@ class SemiSupervisedWorld:
         return Schema(tuple(Categorical(name) for name in self._names))
 
     def draw(self, *, seed: int = 0) -> SemiSupervisedLog:
-        """Training rows, few of them labelled, and test rows with clean labels."""
-        generator = np.random.default_rng([seed, 1])
+        """Training rows, few of them labelled, and test rows with clean labels.
+
+        Raises:
+            ConfigurationError: a negative seed.
+        """
+        generator = generator_of(seed, 1)
         rows = self.settings.train_rows + self.settings.test_rows
         latent = generator.normal(size=(rows, LATENT))
         chances = expit(STEEPNESS * np.tanh(latent @ self._hidden) @ self._reads + BIASES)
