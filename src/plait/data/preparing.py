@@ -151,7 +151,7 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
     parts = split.assign(raw, log.schema)
     train = raw.filter(pl.lit(pl.Series(parts == 0)))
     log = replace(log, tasks=tuple(resolve_classes(task, train) for task in log.tasks))
-    schema, rows = _with_history(log, raw, parts, folder)
+    schema, rows, told = _with_history(log, raw, parts, folder)
     preprocessor = _fit(rows, parts, schema, older)
     preprocessor.save(folder / "preprocessor")
     counts: dict[str, Any] = {}
@@ -163,7 +163,7 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
             found.append(_part_facts(part, store, counts[part], log.schema))
     left_out = int((parts == NO_PART).sum())
     found.append(PartFacts("none", left_out, None, None, None, {}, {}))
-    notes = [*notes_on(found, counts, log), *log.join_notes()]
+    notes = [*notes_on(found, counts, log), *told, *log.join_notes()]
     form = {
         "tasks": [task_to_json(task) for task in log.tasks],
         "facts": {"parts": counts, "left_out": left_out},
@@ -177,15 +177,15 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
 
 def _with_history(
     log: Log, raw: pl.LazyFrame, parts: NDArray[np.uint8], folder: Path
-) -> tuple[Schema, pl.LazyFrame]:
-    """The schema and the rows, with the history of each row where it is asked for."""
+) -> tuple[Schema, pl.LazyFrame, list[str]]:
+    """The schema and the rows with the history of each, and notes, where it is asked for."""
     if log.history is None:
-        return log.schema, raw
-    tables, rows = add_history(
+        return log.schema, raw, []
+    tables, rows, note = add_history(
         log.history, raw, parts, schema=log.schema, tasks=log.tasks, folder=folder
     )
     write_history(folder / "history", tables)
-    return tables.extended(log.schema), rows
+    return tables.extended(log.schema), rows, [note]
 
 
 def _part_facts(part: str, store: Store, counts: Mapping[str, Any], schema: Schema) -> PartFacts:

@@ -217,7 +217,10 @@ class MultiTaskModel(nn.Module):
 
     def decode(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Parameters `[B, out]` of every output: towers, then links."""
-        parameters = {task: self.tower_of(task)(rep) for task, rep in representations.items()}
+        return self.link({task: self.tower_of(task)(rep) for task, rep in representations.items()})
+
+    def link(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Parameters of every output, from those that the towers gave."""
         for link in self._links():
             parameters = link.connect(parameters)
         return parameters

@@ -6,7 +6,8 @@ from .calibrating import calibrate_heads
 from .callbacks import Callback, EvaluationReport, History, StepReport
 from .evaluation import Evaluation, SliceResult, evaluate_store
 from .growing import grow_from
-from .kept import best_state_of, calibrate_kept
+from .kept import best_state_of, finish_kept
+from .levelling import level_base_rates
 from .objective import Losses, Objective, Supervised
 from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
@@ -29,11 +30,12 @@ __all__ = [
     "Training",
     "best_state_of",
     "calibrate_heads",
-    "calibrate_kept",
     "check_labels",
     "evaluate_store",
     "expected_shares",
+    "finish_kept",
     "fit_heads",
     "grow_from",
+    "level_base_rates",
     "predict_store",
 ]

@@ -14,6 +14,7 @@ from plait.models import MultiTaskModel
 from .archive import Archive
 from .calibrating import calibrate_heads
 from .checkpoint import read_checkpoint, save_tensors
+from .levelling import level_base_rates
 
 
 def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
@@ -33,16 +34,15 @@ def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
     return load_file(archive.path(archive.best_of_task[task]))
 
 
-def calibrate_kept(model: MultiTaskModel, store: Store, folder: Path) -> None:
-    """Let the heads of every kept state learn what only a trained model can teach them."""
-    if not any(model.head(name).needs_calibration for name in model.tasks):
-        return
+def finish_kept(model: MultiTaskModel, train: Store, valid: Store | None, folder: Path) -> None:
+    """Do for the best state of each task what is done for the result of a run."""
     result = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     archive = _archive(folder)
-    kept = {entry.step: entry for entry in (*archive.front, *archive.best_of_task.values())}
+    kept = {entry.step: entry for entry in archive.best_of_task.values()}
     for entry in kept.values():
         model.load_state_dict(load_file(archive.path(entry)))
-        calibrate_heads(model, store)
+        level_base_rates(model, train)
+        calibrate_heads(model, valid or train)
         save_tensors(model.state_dict(), archive.path(entry))
     model.load_state_dict(result)
 

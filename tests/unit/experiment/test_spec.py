@@ -66,6 +66,7 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "id_dropout": 0.0,
         "unknown_rate": 0.01,
         "ranks": "before",
+        "history": None,
         "balancer": None,
         "training": Training(epochs=2),
         "group_by": None,

@@ -33,8 +33,8 @@ def add_history(
     schema: Schema,
     tasks: tuple[Task, ...],
     folder: Path,
-) -> tuple[HistoryTables, pl.LazyFrame]:
-    """The staged rows of all parts with their history, and the tables for rows to come.
+) -> tuple[HistoryTables, pl.LazyFrame, str]:
+    """The staged rows of all parts with their history, the tables for rows to come, and a note.
 
     Training rows get what other training rows say; all others what all training rows say.
 
@@ -57,6 +57,7 @@ def add_history(
             at += len(chunk)
             yield chunk.filter(pl.Series(is_train))
 
+    new_users = _has_new_users_only(raw, parts, schema.user)
     fitted = fit_history(
         history,
         training,
@@ -64,12 +65,26 @@ def add_history(
         tasks=tasks,
         scratch=folder,
         first_other_time=_first_time(raw, parts, None if history.ordered is False else schema.time),
-        by_user=_has_new_users_only(raw, parts, schema.user),
+        new_users=new_users,
     )
     fitted.tables.extended(schema)
     _write(fitted, raw, parts, folder / "history.arrow")
     columns = pl.scan_ipc(folder / "history.arrow")
-    return fitted.tables, pl.concat([raw, columns], how="horizontal")
+    return fitted.tables, pl.concat([raw, columns], how="horizontal"), _note(fitted, new_users)
+
+
+def _note(fitted: Fitted, new_users: bool) -> str:  # noqa: FBT001 (a fact, not a switch)
+    tables = fitted.tables
+    source = "strictly earlier training rows"
+    if not fitted.is_ordered:
+        source = f"training rows of other folds ({tables.formulas.history.folds} folds)"
+    note = f"History: {len(tables.names)} numbers and {len(tables.sequences)} lists from {source}."
+    if new_users:
+        note += (
+            " The validation and test rows are of users that no training row has, so there is no "
+            "history of users, only of items."
+        )
+    return note
 
 
 def _write(fitted: Fitted, raw: pl.LazyFrame, parts: NDArray[np.uint8], path: Path) -> None:

@@ -37,11 +37,13 @@ class Fitted:
 
     Attributes:
         tables: for all other rows.
+        is_ordered: whether training rows see strictly earlier rows, else rows of other folds.
         numbers: of the training rows, on disk.
         sequences: of the training rows, by name.
     """
 
     tables: HistoryTables
+    is_ordered: bool
     numbers: _Numbers
     sequences: Mapping[str, Windows]
 
@@ -61,7 +63,7 @@ def fit_history(
     tasks: tuple[Task, ...],
     scratch: Path,
     first_other_time: float | None = None,
-    by_user: bool = False,
+    new_users: bool = False,
 ) -> Fitted:
     """Fit a history on training rows.
 
@@ -75,7 +77,9 @@ def fit_history(
         tasks: classes filled in.
         scratch: folder for a file of numbers.
         first_other_time: the earliest time among validation and test rows; None: there are none.
-        by_user: whether folds keep the rows of a user together, as the split does.
+        new_users: whether all validation and test rows are of users whom no training row has. Then
+            nothing of users is made, since it would say nothing of those to come, and folds keep
+            the rows of a user together.
 
     Raises:
         SchemaError: a schema without what the history needs.
@@ -84,6 +88,9 @@ def fit_history(
         UnknownNameError: tasks or features that are not there.
     """
     history.check(schema, tasks)
+    if new_users:
+        by = tuple(side for side in history.by if side == "item")
+        history = replace(history, by=by, cross=(), sequence_length=0)
     remembered = Remembered(history.remembered(tasks))
     roles = ("user", "item") if history.ordered is False else ("user", "item", "time")
     columns = {role: column for role, column in schema.roles.items() if role in roles}
@@ -101,7 +108,7 @@ def fit_history(
     way: Earlier | OutOfFold = (
         Earlier(events, formulas)
         if is_ordered
-        else OutOfFold(replace(events, times=None), formulas, by_user=by_user)
+        else OutOfFold(replace(events, times=None), formulas, by_user=new_users)
     )
     numbers = _Numbers.of(way.walk(), formulas, rows=len(events), scratch=scratch)
     sums, prior = way.after()
@@ -118,7 +125,9 @@ def fit_history(
         names=numbers.names,
         time=schema.time if any(c.endswith(".recency") for c in numbers.names) else None,
     )
-    return Fitted(tables, numbers, {name: early for name, (early, _) in sequences.items()})
+    return Fitted(
+        tables, is_ordered, numbers, {name: early for name, (early, _) in sequences.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,7 @@ class _Numbers:
 
     Attributes:
         matrix: float32 `[N, all columns]`.
-        names: of the columns that differ between rows.
+        names: of the columns that differ between rows, a missing number being one, too.
         places: where these stand in the matrix.
     """
 
@@ -142,7 +151,7 @@ class _Numbers:
         """Compute every row's numbers and write them down."""
         names: list[str] = []
         matrix = np.zeros((rows, 0), dtype=np.float32)
-        low, high = np.zeros(0), np.zeros(0)
+        low, high, lacks = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_)
         for at, past in walk:
             columns = formulas.columns(past)
             if columns and not names:
@@ -150,10 +159,12 @@ class _Numbers:
                 shape = (rows, len(names))
                 matrix = np.memmap(scratch / _MATRIX, dtype=np.float32, mode="w+", shape=shape)
                 low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+                lacks = np.zeros(len(names), dtype=np.bool_)
             block = np.stack(list(columns.values()), axis=1) if columns else matrix[at]
             matrix[at] = block
             low, high = np.fmin(low, _least(block)), np.fmax(high, -_least(-block))
-        places = np.flatnonzero(low < high)
+            lacks |= np.isnan(block).any(axis=0)
+        places = np.flatnonzero((low < high) | (lacks & (low == high)))
         return cls(matrix, tuple(names[place] for place in places), places)
 
     def frame(self, begin: int, end: int) -> pl.DataFrame:

@@ -25,8 +25,8 @@ CHUNK_ROWS = 131_072
 class OutOfFold:
     """Deals the training rows into folds; each sees the rows of the other folds.
 
-    Sums over the other folds are multiplied by `count / (count - 1)`, so that counts and smoothing
-    are as strong as they will be for later rows, which see every fold.
+    A row of another fold counts `count / (count - 1)` times, so that counts and smoothing are as
+    strong as they will be for later rows, which see every fold.
     """
 
     def __init__(self, events: Events, formulas: Formulas, *, by_user: bool) -> None:
@@ -37,20 +37,19 @@ class OutOfFold:
 
     def walk(self) -> Iterator[tuple[Rows, Past]]:
         """What each training row may know, fold by fold."""
-        factor = self._count / (self._count - 1)
         for fold in range(self._count):
-            sums, prior = self._summed(np.flatnonzero(self._folds != fold))
-            scaled = {name: table.scaled(factor) for name, table in sums.items()}
+            rows = np.flatnonzero(self._folds != fold)
+            sums, prior = self._summed(rows, factor=self._count / (self._count - 1))
             own = np.flatnonzero(self._folds == fold)
             for begin in range(0, len(own), CHUNK_ROWS):
                 rows = own[begin : begin + CHUNK_ROWS]
                 members = {name: every.of(rows) for name, every in self._events.members.items()}
-                seen = {name: scaled[name].at(members[name].groups) for name in members}
+                seen = {name: sums[name].at(members[name].groups) for name in members}
                 yield rows, Past(seen, members, prior)
 
     def after(self) -> tuple[dict[str, Sums], Prior]:
         """Sums over all training rows, for all other rows."""
-        return self._summed(np.arange(len(self._events)))
+        return self._summed(np.arange(len(self._events)), factor=1.0)
 
     def windows(self, length: int) -> Iterator[Windows]:
         """For each training row: the user's last items in the other folds."""
@@ -60,9 +59,12 @@ class OutOfFold:
         """For each user: the last items of all training rows, in the order of the log."""
         return last_windows(self._events, self._formulas.remembered, length)
 
-    def _summed(self, rows: Rows) -> tuple[dict[str, Sums], Prior]:
-        """Sums over these rows and no others; residuals are against means over the same rows."""
-        own = self._events.contributions(rows)
+    def _summed(self, rows: Rows, *, factor: float) -> tuple[dict[str, Sums], Prior]:
+        """Sums over these rows and no others; residuals are against means over the same rows.
+
+        Each row counts as often as `factor` says.
+        """
+        own = self._events.contributions(rows).scaled(factor)
         prior = Prior.of(own.mass.sum(axis=0), own.total.sum(axis=0), own.squares.sum(axis=0))
         members = {name: every.of(rows) for name, every in self._events.members.items()}
         foretold = {

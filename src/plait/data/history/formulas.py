@@ -47,7 +47,7 @@ class Formulas:
         for side in self.history.by:
             if side in past.sums:
                 yield from self._own(side, past, past.sums[side])
-        if "expected" in wanted and {"user", "item"} <= set(past.sums):
+        if "expected" in wanted and {"user", "item"} <= set(past.sums) & set(self.history.by):
             expected = past.sums["item"].rate(self.strength("item"), past.prior.mean)
             expected = expected + past.sums["user"].shrunk_residual(self.strength("user"))
             for task, column in zip(self.remembered.names, expected.T, strict=True):

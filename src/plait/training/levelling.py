@@ -1,0 +1,90 @@
+"""The last touch: probabilities whose mean is that of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from scipy.optimize import brentq
+from torch import Tensor
+
+from plait.data.store import Store
+from plait.heads import Rows
+from plait.models import MultiTaskModel
+from plait.tasks import Binary
+
+from .prediction import ROWS_AT_ONCE
+
+MOST_ROWS = 200_000
+"""Rows that are looked at, evenly spread over the store where it has more."""
+
+_REACH = 3.0
+
+
+@torch.no_grad()
+def level_base_rates(model: MultiTaskModel, train: Store) -> dict[str, float]:
+    """Shift the last bias of each binary task until its mean prediction is the mean label.
+
+    A network that is stopped early and averaged predicts a rare event a per cent or two off in the
+    mean. One number a task puts that right and leaves every order of rows as it is. With a chain
+    the shift of a child is found for the joint event, after its parent's. Weights count, and
+    `positive_weight` and focal losses are undone first, as in every prediction.
+
+    Args:
+        model: trained.
+        train: the training rows: enough of them for the mean to be exact, which validation rows
+            rarely are.
+
+    Returns:
+        The shift of each binary task, in logits.
+    """
+    binary = [name for name in _parents_first(model) if isinstance(model.tasks[name], Binary)]
+    if not binary or not train.num_rows:
+        return {}
+    rows = np.unique(np.linspace(0, train.num_rows - 1, MOST_ROWS).astype(np.int64))
+    rows = np.arange(train.num_rows) if train.num_rows <= MOST_ROWS else rows
+    raw = _before_links(model, train, rows)
+    shifts: dict[str, float] = {}
+    for name in binary:
+        weight = torch.from_numpy((train.weights(name) * train.observed(name))[rows])
+        label = torch.from_numpy(train.labels(name)[rows].astype(np.float32))
+        if not weight.sum() > 0:
+            continue
+        shifts[name] = _shift(model, name, raw, weight.double(), label.double())
+        raw[name] = raw[name] + shifts[name]
+        model.tower_of(name).last.bias.add_(shifts[name])
+    return shifts
+
+
+def _parents_first(model: MultiTaskModel) -> Iterator[str]:
+    children = [derived.task for derived in model.derived]
+    yield from (name for name in model.tasks if name not in children)
+    yield from children
+
+
+def _before_links(model: MultiTaskModel, store: Store, rows: np.ndarray) -> dict[str, Tensor]:
+    """What the towers give `[n, out]` by task, before links tie them, on the CPU."""
+    device = next(model.parameters()).device
+    found: dict[str, list[Tensor]] = {name: [] for name in model.tasks}
+    model.eval()
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        batch = store.batch(rows[start : start + ROWS_AT_ONCE]).to(device)
+        for name, representation in model.trace(batch).representations.items():
+            found[name].append(model.tower_of(name)(representation).cpu())
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _shift(
+    model: MultiTaskModel, name: str, raw: dict[str, Tensor], weight: Tensor, label: Tensor
+) -> float:
+    head = model.head(name)
+
+    def excess(shift: float) -> float:
+        parameters = model.link({**raw, name: raw[name] + shift})
+        predictions = head.predict(parameters[name], Rows()).double()
+        return float((weight * (predictions - label)).sum() / weight.sum())
+
+    if excess(-_REACH) >= 0 or excess(_REACH) <= 0:
+        return 0.0  # nothing to find: labels of one class, or a model that has not learnt
+    return float(brentq(excess, -_REACH, _REACH, xtol=1e-6))

@@ -1,0 +1,63 @@
+"""Mean predictions that are the mean labels, order untouched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.unit.makers import Data, make_data, make_model, whole
+
+from plait.architectures import Chain
+from plait.tasks import Binary, Regression
+from plait.training import level_base_rates, predict_store
+
+TASKS = (
+    Binary("click", positive_weight=3.0),
+    Binary("like", weight="price"),
+    Regression("rating"),
+)
+FUNNEL = (Binary("click"), Binary("buy", parents=("click",)))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    return make_data(tmp_path_factory.mktemp("data"), TASKS)
+
+
+def test_the_mean_prediction_becomes_the_mean_label_and_the_order_stays(data: Data) -> None:
+    model = make_model(data)
+    with torch.no_grad():
+        model.tower_of("click").last.bias.add_(0.7)
+    before = predict_store(model, data.train)
+    shifts = level_base_rates(model, data.train)
+    after = predict_store(model, data.train)
+    assert set(shifts) == {"click", "like"}
+    for name in shifts:
+        weight = data.train.weights(name) * data.train.observed(name)
+        label = np.average(data.train.labels(name), weights=weight)
+        assert np.average(after[name], weights=weight) == pytest.approx(label, abs=1e-5)
+        np.testing.assert_array_equal(np.argsort(after[name]), np.argsort(before[name]))
+    np.testing.assert_array_equal(after["rating"], before["rating"])
+
+
+def test_a_second_time_there_is_nothing_to_shift(data: Data) -> None:
+    model = make_model(data)
+    level_base_rates(model, data.train)
+    again = level_base_rates(model, data.train)
+    assert all(abs(shift) < 1e-4 for shift in again.values())
+
+
+def test_a_chains_child_is_levelled_on_the_joint_event(tmp_path: Path) -> None:
+    data = make_data(tmp_path, FUNNEL)
+    model = make_model(data, links=[Chain(parent="click", child="buy")])
+    with torch.no_grad():
+        model.tower_of("click").last.bias.add_(-0.5)
+        model.tower_of("buy").last.bias.add_(0.5)
+    level_base_rates(model, data.train)
+    found = predict_store(model, data.train)
+    for name in ("click", "buy"):
+        assert found[name].mean() == pytest.approx(data.train.labels(name).mean(), abs=1e-5)
+    assert (found["buy"] <= found["click"]).all()
+    assert model.predict(whole(data.train)).keys() == {"click", "buy", "buy_given_click"}
