@@ -57,7 +57,7 @@ class RawFile:
 
 def write_file(path: Path, columns: Mapping[str, pa.Array]) -> None:
     """Write the columns as one record batch, and bring it to disk."""
-    batch = pa.record_batch(dict(columns))
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
     sync(path)
