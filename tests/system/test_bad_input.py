@@ -31,7 +31,7 @@ from plait.errors import (
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-def refused(
+def assert_refused(
     log: object, out: Path, *, error: type[Exception], words: str, **changes: object
 ) -> None:
     """Train on a log with changed arguments, and see what is said."""
@@ -98,25 +98,25 @@ CHANGED_ROWS: dict[str, tuple[Change, type[Exception], str]] = {
 @pytest.mark.parametrize("case", CHANGED_ROWS)
 def test_rows_that_do_not_fit_are_refused(case: str, tmp_path: Path) -> None:
     change, error, words = CHANGED_ROWS[case]
-    refused(change(feed(600)), tmp_path / "run", error=error, words=words)
+    assert_refused(change(feed(600)), tmp_path / "run", error=error, words=words)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "empty.parquet"
     path.touch()
-    refused(path, tmp_path / "run", error=DataError, words=r"empty\.parquet.*empty")
+    assert_refused(path, tmp_path / "run", error=DataError, words=r"empty\.parquet.*empty")
 
 
 def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
     feed(10).clear().write_parquet(tmp_path / "log.parquet")
-    refused(tmp_path / "log.parquet", tmp_path / "run", error=DataError, words="no rows")
+    assert_refused(tmp_path / "log.parquet", tmp_path / "run", error=DataError, words="no rows")
 
 
 def test_a_truncated_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     feed(500).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-200])
-    refused(path, tmp_path / "run", error=DataError, words=r"log\.parquet")
+    assert_refused(path, tmp_path / "run", error=DataError, words=r"log\.parquet")
 
 
 def test_a_csv_with_a_broken_row_is_refused_by_line(tmp_path: Path) -> None:
@@ -125,17 +125,17 @@ def test_a_csv_with_a_broken_row_is_refused_by_line(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     lines[20] += ",surplus"
     path.write_text("\n".join(lines))
-    refused(path, tmp_path / "run", error=DataError, words=r"line 21.*9.*8")
+    assert_refused(path, tmp_path / "run", error=DataError, words=r"line 21.*9.*8")
 
 
 def test_duplicate_column_names_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("click,age,click\n1,2,3\n")
-    refused(path, tmp_path / "run", error=DataError, words=r"several columns named 'click'")
+    assert_refused(path, tmp_path / "run", error=DataError, words=r"several columns named 'click'")
 
 
 def test_duplicate_names_of_tasks_and_features_are_refused(tmp_path: Path) -> None:
-    refused(
+    assert_refused(
         feed(300),
         tmp_path / "run",
         error=TaskError,
@@ -199,7 +199,7 @@ def test_empty_and_too_long_lists_work_and_are_counted(tmp_path: Path) -> None:
 
 def test_a_join_key_that_multiplies_rows_is_refused(tmp_path: Path) -> None:
     side = pl.DataFrame({"item_id": ["item 1", "item 1"], "price": [1.0, 2.0]})
-    refused(
+    assert_refused(
         feed(300),
         tmp_path / "run",
         error=DataError,
@@ -211,7 +211,7 @@ def test_a_join_key_that_multiplies_rows_is_refused(tmp_path: Path) -> None:
 def test_a_feature_known_after_the_exposure_is_refused(tmp_path: Path) -> None:
     schema = Schema((Numeric("age"), Numeric("seconds", known="after")))
     words = "seconds: known only after the exposure"
-    refused(feed(300), tmp_path / "run", error=SchemaError, words=words, schema=schema)
+    assert_refused(feed(300), tmp_path / "run", error=SchemaError, words=words, schema=schema)
     settings = arguments(feed(300), tmp_path / "late", epochs=1)
     settings |= {"schema": schema, "ranks": "after", "tasks": (Binary("click"),)}
     assert plait.train(**settings).evaluation.tasks["click"]["auc"].is_known
@@ -220,13 +220,13 @@ def test_a_feature_known_after_the_exposure_is_refused(tmp_path: Path) -> None:
 def test_a_label_among_the_features_is_refused(tmp_path: Path) -> None:
     schema = Schema((Numeric("age"), Numeric("click")))
     words = "'click' is read from the column that is the label of task 'click'.*told the answer"
-    refused(feed(300), tmp_path / "run", error=SchemaError, words=words, schema=schema)
+    assert_refused(feed(300), tmp_path / "run", error=SchemaError, words=words, schema=schema)
 
 
 def test_a_ranking_task_without_requests_is_refused(tmp_path: Path) -> None:
     words = "Task 'place' ranks.*no role `request`"
     tasks = (Ranking("place", label="click"),)
-    refused(feed(300), tmp_path / "run", error=TaskError, words=words, tasks=tasks)
+    assert_refused(feed(300), tmp_path / "run", error=TaskError, words=words, tasks=tasks)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_name_where_an_object_belongs_is_refused(
     argument: str, value: object, words: str, tmp_path: Path
 ) -> None:
     changes = {argument: value}
-    refused(feed(50), tmp_path / "run", error=ArgumentTypeError, words=words, **changes)
+    assert_refused(feed(50), tmp_path / "run", error=ArgumentTypeError, words=words, **changes)
 
 
 def test_rows_without_a_match_in_a_side_table_are_counted(tmp_path: Path) -> None:
@@ -267,9 +267,11 @@ def test_weights_of_multi_hots_and_vectors_must_fit(tmp_path: Path) -> None:
         vector=pl.lit([1.0, 2.0], dtype=pl.List(pl.Float64)),
     )
     tags = MultiHot("tags", delimiter="|", weights="weights")
-    refused(log, tmp_path / "a", error=DataError, words=r"'weights'.*rows", schema=Schema((tags,)))
+    assert_refused(
+        log, tmp_path / "a", error=DataError, words=r"'weights'.*rows", schema=Schema((tags,))
+    )
     wide = Schema((Vector("vector", size=3),))
-    refused(log, tmp_path / "b", error=DataError, words=r"'vector'.*3", schema=wide)
+    assert_refused(log, tmp_path / "b", error=DataError, words=r"'vector'.*3", schema=wide)
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +341,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pl.LazyFrame, "sink_ipc", full)
-    refused(
+    assert_refused(
         feed(300), tmp_path / "run", error=DataError, words=r"No space left on device.*Free some"
     )
 

@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
+from .drafting import init
 
 __all__ = ["app", "main"]
 
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, simulate, schema):
+for command in (init, train, evaluate, predict, simulate, data, schema):
     app.command()(command)
 
 

@@ -90,7 +90,7 @@ def history(
             found |= _of_task(own, seen, name, task, binary, foretold, times)
     for task in tasks:
         expected = found[f"item.{task}.rate"] + found[f"user.{task}.residual"]
-        found[f"pair.{task}.expected"] = expected
+        found[f"both.{task}.expected"] = expected
         shares = [
             _residual(of(event, seen, "user_tags", tag), "user_tags", task, foretold, times)
             for tag in event.tags

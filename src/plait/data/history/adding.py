@@ -70,10 +70,14 @@ def add_history(
     fitted.tables.extended(schema)
     _write(fitted, raw, parts, folder / "history.arrow")
     columns = pl.scan_ipc(folder / "history.arrow")
-    return fitted.tables, pl.concat([raw, columns], how="horizontal"), _note(fitted, new_users)
+    return (
+        fitted.tables,
+        pl.concat([raw, columns], how="horizontal"),
+        _note(fitted, new_users=new_users),
+    )
 
 
-def _note(fitted: Fitted, new_users: bool) -> str:  # noqa: FBT001 (a fact, not a switch)
+def _note(fitted: Fitted, *, new_users: bool) -> str:
     tables = fitted.tables
     source = "strictly earlier training rows"
     if not fitted.is_ordered:

@@ -18,10 +18,10 @@ from .earlier import Earlier
 from .events import Chunks, Events, Remembered, read_events
 from .folds import OutOfFold
 from .formulas import Formulas
-from .groups import NameCounts
+from .groups import Groups, NameCounts
 from .sequences import Windows, sequence_names
 from .settings import History
-from .sums import Past
+from .sums import SIDES, Past
 from .tables import HistoryTables, numbers_frame
 
 __all__ = ["Fitted", "fit_history"]
@@ -101,9 +101,8 @@ def fit_history(
         columns=columns,
         with_pairs="pair" in history.by and {"user", "item"} <= columns.keys(),
     )
-    formulas = Formulas(
-        history, remembered, are_partial=tuple(map(bool, (events.mass != 1).any(axis=0)))
-    )
+    are_partial = tuple(map(bool, (events.mass != 1).any(axis=0)))
+    formulas = Formulas(history, remembered, are_partial)
     is_ordered = _is_ordered(history, events, first_other_time)
     way: Earlier | OutOfFold = (
         Earlier(events, formulas)
@@ -111,22 +110,35 @@ def fit_history(
         else OutOfFold(replace(events, times=None), formulas, by_user=new_users)
     )
     numbers = _Numbers.of(way.walk(), formulas, rows=len(events), scratch=scratch)
-    sums, prior = way.after()
     length = history.sequence_length if {"user", "item"} <= columns.keys() else 0
     sequences = _sequences(way, remembered, length)
-    used = [name for name in sums if any(c.startswith(f"history.{name}.") for c in numbers.names)]
-    used = [name for name in sums if name in ("user", "item") or name in used]
-    tables = HistoryTables(
+    late = {name: windows for name, (_, windows) in sequences.items()}
+    tables = _tables(formulas, groups, way, numbers.names, late, time=schema.time)
+    early = {name: windows for name, (windows, _) in sequences.items()}
+    return Fitted(tables, is_ordered, numbers, early)
+
+
+def _tables(
+    formulas: Formulas,
+    groups: Groups,
+    way: Earlier | OutOfFold,
+    names: tuple[str, ...],
+    sequences: Mapping[str, Windows],
+    *,
+    time: str | None,
+) -> HistoryTables:
+    """The tables for later rows; pairs and crosses that no column needs are left out."""
+    sums, prior = way.after()
+    read = [of for of in sums if any(name.startswith(f"history.{of}.") for name in names)]
+    needed = {*SIDES, *read}
+    return HistoryTables(
         formulas=formulas,
-        groups=groups.only(used),
-        sums={name: sums[name] for name in used},
+        groups=groups.only(needed),
+        sums={name: sums[name] for name in sums if name in needed},
         prior=prior,
-        sequences={name: late for name, (_, late) in sequences.items()},
-        names=numbers.names,
-        time=schema.time if any(c.endswith(".recency") for c in numbers.names) else None,
-    )
-    return Fitted(
-        tables, is_ordered, numbers, {name: early for name, (early, _) in sequences.items()}
+        sequences=sequences,
+        names=names,
+        time=time if any(name.endswith(".recency") for name in names) else None,
     )
 
 

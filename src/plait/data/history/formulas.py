@@ -51,7 +51,7 @@ class Formulas:
             expected = past.sums["item"].rate(self.strength("item"), past.prior.mean)
             expected = expected + past.sums["user"].shrunk_residual(self.strength("user"))
             for task, column in zip(self.remembered.names, expected.T, strict=True):
-                yield f"pair.{task}.expected", column
+                yield f"both.{task}.expected", column
         for name, sums in past.sums.items():
             if name not in ("user", "item", "pair") and "residual" in wanted:
                 residual = _mean(sums.shrunk_residual(self.strength(name)), past.members[name])

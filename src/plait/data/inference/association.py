@@ -46,9 +46,12 @@ def held_out(codes: Codes, label: NDArray[np.bool_]) -> tuple[float, float]:
     """
     is_first = uniform(np.arange(len(codes), dtype=np.uint64), seed=1) < 0.5
     size = int(codes.max(initial=0)) + 1
-    rows = [np.bincount(codes[part], minlength=size) for part in (is_first, ~is_first)]
-    hits = [
-        np.bincount(codes[part], weights=label[part], minlength=size)
+    rows: list[NDArray[np.float64]] = [
+        np.bincount(codes[part], minlength=size).astype(np.float64)
+        for part in (is_first, ~is_first)
+    ]
+    hits: list[NDArray[np.float64]] = [
+        np.bincount(codes[part], weights=label[part], minlength=size).astype(np.float64)
         for part in (is_first, ~is_first)
     ]
     judged = [_judge(rows[a], hits[a], rows[b], hits[b]) for a, b in ((0, 1), (1, 0))]
@@ -56,9 +59,9 @@ def held_out(codes: Codes, label: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _judge(
-    rows: NDArray[np.int64],
+    rows: NDArray[np.float64],
     hits: NDArray[np.float64],
-    new_rows: NDArray[np.int64],
+    new_rows: NDArray[np.float64],
     new_hits: NDArray[np.float64],
 ) -> tuple[float, float]:
     positives, negatives = new_hits.sum(), (new_rows - new_hits).sum()

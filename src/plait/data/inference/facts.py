@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,16 +10,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from plait.data.canonical import canonical
 from plait.data.reading import collect_checked
 from plait.data.row_hash import uniform
 
 from .words import words_of
 
-__all__ = ["Facts", "SampledLog", "facts_of"]
+__all__ = ["Facts", "SampledLog", "draw", "facts_of"]
 
-_MANY = 0.3
-"""Share of different values in the sample from which they are counted on all rows."""
+_MANY = 1_000
+"""Different values in the sample from which they are counted on all rows."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,11 @@ class Facts:
         return self.dtype.is_temporal()
 
     @property
+    def is_single(self) -> bool:
+        """Whether a cell holds one number, text, truth or moment."""
+        return self.is_text or self.is_number or self.is_moment or self.dtype == pl.Boolean
+
+    @property
     def known(self) -> int:
         """Rows that are not null."""
         return self.rows - self.nulls
@@ -155,12 +159,29 @@ class Facts:
         known = self.numbers[~np.isnan(self.numbers)] if self.is_number else np.array([0.5])
         return bool((known == np.floor(known)).all())
 
+    @property
+    def filled(self) -> pl.Expr:
+        """Where there is something: neither null, nor 0, false, an empty text or an empty list."""
+        column = pl.selectors.by_name(self.name).as_expr()
+        if self.is_list:
+            cell = column.list if isinstance(self.dtype, pl.List) else column.arr
+            something = cell.len() > 0
+        elif self.is_text:
+            something = column.cast(pl.String) != ""
+        elif self.is_number or self.dtype == pl.Boolean:
+            something = column.cast(pl.Float64) != 0
+        else:
+            something = column.is_not_null()
+        return something.fill_null(value=False)
+
     @cached_property
     def codes(self) -> NDArray[np.int64]:
         """The sample as codes from 0 in the order of the values, -1 where null."""
         values = self.values
         if isinstance(values.dtype, pl.Categorical | pl.Enum):
             values = values.cast(pl.String)
+        elif values.dtype == pl.Boolean:
+            values = values.cast(pl.Int8)
         dense = values.rank("dense").cast(pl.Int64) - 1
         return dense.fill_null(-1).to_numpy()
 
@@ -175,21 +196,17 @@ class Facts:
         return found
 
 
-def facts_of(log: SampledLog, origin: Mapping[str, str]) -> dict[str, Facts]:
-    """The facts of every column.
+def facts_of(log: SampledLog, names: Sequence[str], table: str | None = None) -> dict[str, Facts]:
+    """The facts of some columns.
 
     Args:
         log: the log with its side tables.
-        origin: the side table of each column that comes from one.
+        names: the columns.
+        table: the side table that they come from; None: the log.
     """
-    names = log.sample.columns
     numbers = [name for name in names if log.sample[name].dtype.is_numeric()]
     counted = {name: _distinct(log.sample[name]) for name in names}
-    many = [
-        name
-        for name, distinct in counted.items()
-        if not log.is_complete and distinct > _MANY * log.sample.height
-    ]
+    many = [name for name, distinct in counted.items() if not log.is_complete and distinct > _MANY]
     found = log.exact(
         *(pl.col(name).null_count().alias(f"{name}\0nulls") for name in names),
         *(pl.col(name).min().alias(f"{name}\0low") for name in numbers),
@@ -199,7 +216,7 @@ def facts_of(log: SampledLog, origin: Mapping[str, str]) -> dict[str, Facts]:
     return {
         name: Facts(
             name=name,
-            table=origin.get(name),
+            table=table,
             values=log.sample[name],
             rows=log.rows,
             nulls=int(found[f"{name}\0nulls"] or 0),
@@ -209,11 +226,6 @@ def facts_of(log: SampledLog, origin: Mapping[str, str]) -> dict[str, Facts]:
         )
         for name in names
     }
-
-
-def canonical_levels(values: Iterable[object]) -> list[str]:
-    """A few values as the texts that vocabularies hold."""
-    return canonical(pl.Series(list(values)), column="values").cast(pl.String).to_list()
 
 
 def _distinct(values: pl.Series) -> int:

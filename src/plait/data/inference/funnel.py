@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import polars as pl
-
 from .facts import SampledLog
 from .outcomes import Outcome
 
@@ -48,47 +46,64 @@ def find_funnel(log: SampledLog, outcomes: Sequence[Outcome]) -> Funnel:
         outcomes: its columns of feedback.
     """
     events = [outcome for outcome in outcomes if outcome.kind == "event"]
-    measures: dict[str, pl.Expr] = {}
-    for outcome in outcomes:
-        name = outcome.facts.name
-        measures[f"{name}\0positive"] = outcome.positive.sum()
-        measures[f"{name}\0seen"] = outcome.seen.sum()
-        for event in events:
-            if event is not outcome:
-                other = event.facts.name
-                measures[f"{name}\0without\0{other}"] = (outcome.positive & ~event.positive).sum()
-                measures[f"{name}\0unseen\0{other}"] = (outcome.seen & ~event.positive).sum()
-    found = log.exact(*(measure.alias(name) for name, measure in measures.items()))
-    counts = {name: int(count or 0) for name, count in found.items()}
-    positives = {o.facts.name: counts[f"{o.facts.name}\0positive"] for o in outcomes}
-    seen = {o.facts.name: counts[f"{o.facts.name}\0seen"] for o in outcomes}
+    counts = _Counts(log, outcomes, events)
     above: dict[str, set[str]] = {}
     spaces: dict[str, str] = {}
     twins: dict[str, str] = {}
     for outcome in outcomes:
         name = outcome.facts.name
         others = [event.facts.name for event in events if event is not outcome]
-        above[name] = set()
-        for other in others:
-            rate = positives[other] / max(log.rows, 1)
-            inside = counts[f"{name}\0without\0{other}"] == 0
-            if inside and is_no_chance(positives[name], rate) and outcome.kind != "rating":
-                if outcome.kind == "event" and positives[name] == positives[other]:
-                    if other in above and name not in twins:
-                        twins[name] = other
-                else:
-                    above[name].add(other)
-        hidden = [
-            other
-            for other in others
-            if counts[f"{name}\0unseen\0{other}"] == 0
-            and seen[name] < log.rows
-            and is_no_chance(seen[name], positives[other] / max(log.rows, 1))
-        ]
+        around = [other for other in others if counts.is_within(name, other)]
+        equal = [o for o in around if counts.positives[o] == counts.positives[name]]
+        above[name] = set(around)
+        if outcome.kind == "event":
+            above[name] -= set(equal)
+            earlier = [twin for twin in equal if twin in above]
+            if earlier:
+                twins[name] = earlier[0]
+        elif outcome.kind in ("rating", "class"):
+            above[name] = set()
+        hidden = [other for other in others if counts.is_hidden_without(name, other)]
         if hidden:
-            spaces[name] = min(hidden, key=lambda other: (positives[other], other))
-    nearest = {name: _nearest(name, above, positives) for name in above}
-    return Funnel(positives, seen, nearest, spaces, twins, log.rows)
+            spaces[name] = min(hidden, key=lambda other: (counts.positives[other], other))
+    nearest = {name: _nearest(name, above, counts.positives) for name in above}
+    return Funnel(counts.positives, counts.seen, nearest, spaces, twins, log.rows)
+
+
+class _Counts:
+    """Rows on which feedback happened and was seen, also without each event."""
+
+    def __init__(
+        self, log: SampledLog, outcomes: Sequence[Outcome], events: Sequence[Outcome]
+    ) -> None:
+        measures = {}
+        for outcome in outcomes:
+            name = outcome.facts.name
+            measures[f"{name}\0positive"] = outcome.positive.sum()
+            measures[f"{name}\0seen"] = outcome.seen.sum()
+            for event in events:
+                without = f"{name}\0without\0{event.facts.name}"
+                measures[without] = (outcome.positive & ~event.positive).sum()
+                measures[f"{without}\0seen"] = (outcome.seen & ~event.positive).sum()
+        found = log.exact(*(measure.alias(name) for name, measure in measures.items()))
+        self._counts = {name: int(count or 0) for name, count in found.items()}
+        names = [outcome.facts.name for outcome in outcomes]
+        self.positives = {name: self._counts[f"{name}\0positive"] for name in names}
+        self.seen = {name: self._counts[f"{name}\0seen"] for name in names}
+        self._rows = max(log.rows, 1)
+
+    def is_within(self, name: str, event: str) -> bool:
+        """Whether one thing never happened without an event, and not by chance."""
+        outside = self._counts[f"{name}\0without\0{event}"]
+        return outside == 0 and is_no_chance(self.positives[name], self._rate(event))
+
+    def is_hidden_without(self, name: str, event: str) -> bool:
+        """Whether a label was never seen without an event, and not by chance."""
+        outside = self._counts[f"{name}\0without\0{event}\0seen"]
+        return outside == 0 and is_no_chance(self.seen[name], self._rate(event))
+
+    def _rate(self, event: str) -> float:
+        return self.positives[event] / self._rows
 
 
 def is_no_chance(inside: int, rate: float) -> bool:

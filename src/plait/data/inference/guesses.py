@@ -35,6 +35,7 @@ CautionKind: TypeAlias = Literal[
     "no_negatives",
     "split_tells_label",
     "not_learnable",
+    "few_positives",
     "unmatched_keys",
 ]
 

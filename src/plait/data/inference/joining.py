@@ -58,7 +58,9 @@ def guess_tables(
         reason = f"{_named_alike(key)}, {how}; {1 - lost:.1%} of the log's rows find one"
         guesses.append(TableGuess(table, reason, lost))
         if lost > _MANY_LOST:
-            told = f"{facts.unmatched:,} of {facts.rows:,} rows find no row in {name!r} by {key.mine!r}"
+            told = (
+                f"{facts.unmatched:,} of {facts.rows:,} rows find none in {name!r} by {key.mine!r}"
+            )
             cautions.append(Caution("unmatched_keys", (key.mine,), told, {"share": lost}))
         sample = collect_checked(join(sample.lazy(), [table], time=time), where="the log")
         log = join(log, [table], time=time)
@@ -69,7 +71,13 @@ def _table(name: str, source: Source, log: pl.DataFrame, time: str | None) -> tu
     side = collect_checked(read(source), where=f"side table {name!r}")
     keys = sorted(
         _keys(name, log, side),
-        key=lambda key: (not key.is_unique, key.closeness, -key.found, key.mine, key.theirs),
+        key=lambda key: (
+            not key.is_unique,
+            not has(words_of(key.mine), KEY),
+            key.closeness,
+            -key.found,
+            key.mine,
+        ),
     )
     best = next((key for key in keys if key.is_unique), None)
     since = None
@@ -78,7 +86,7 @@ def _table(name: str, source: Source, log: pl.DataFrame, time: str | None) -> tu
         best = keys[0] if since is not None else None
     if best is None:
         raise DataError(_no_key(name, log, side, keys))
-    clash = {*side.columns} - {best.theirs, since} & {*log.columns}
+    clash = {*side.columns} - {best.theirs, since}
     table = Table(
         name,
         source,

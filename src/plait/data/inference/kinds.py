@@ -21,6 +21,7 @@ _MOST_TAGS = 1_000
 _MOST_BLANK_TAGS = 200
 _DATE = r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 _LONG_TEXT = 40
+_FEWEST_LISTS = 50
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,18 @@ def guess_kind(entry: Facts, *, is_key: bool, keys: Mapping[str, Facts]) -> Read
     if entry.is_list:
         return _list(entry)
     if entry.is_moment:
-        return Reading(None, "a moment; take its hour or weekday where they matter", False)
+        return _useless("a moment; take its hour or weekday where they matter")
     if entry.dtype == pl.Boolean:
         return Reading(Categorical(entry.name), "true or false")
     if entry.is_text:
         return _text(entry, keys.get(entry.table or ""))
     if entry.is_number:
         return _number(entry)
-    return Reading(None, f"{entry.dtype} is no kind that a model reads", False)
+    return _useless(f"{entry.dtype} is no kind that a model reads")
+
+
+def _useless(reason: str) -> Reading:
+    return Reading(None, reason, is_useful=False)
 
 
 def _list(entry: Facts) -> Reading:
@@ -67,15 +72,15 @@ def _list(entry: Facts) -> Reading:
         values = values.arr.to_list()
     inner = values.dtype.inner  # type: ignore[attr-defined]  # a list, as `is_list` says
     if isinstance(inner, pl.List | pl.Array | pl.Struct):
-        return Reading(None, "lists of lists; flatten them first", False)
+        return _useless("lists of lists; flatten them first")
     lengths = values.list.len().drop_nulls()
     fixed = lengths.n_unique() == 1 and int(lengths[0]) > 1
     if inner.is_float() or (fixed and has(entry.words, VECTORS) and inner.is_numeric()):
         if fixed and _is_finite(values):
             size = int(lengths[0])
             return Reading(Vector(entry.name, size=size), f"{size} numbers on every row")
-        return Reading(None, "lists of numbers of different lengths", False)
-    longest = int(lengths.max() or 0)  # type: ignore[call-overload]
+        return _useless("lists of numbers of different lengths")
+    longest = int(max(lengths.to_list(), default=0))
     if has(entry.words, LISTS):
         return Reading(Sequence(entry.name), f"a list in order by its name, up to {longest} long")
     return Reading(MultiHot(entry.name), f"a list, up to {longest} long")
@@ -89,31 +94,29 @@ def _is_finite(values: pl.Series) -> bool:
 def _text(entry: Facts, key: Facts | None) -> Reading:
     texts = entry.values.cast(pl.String).drop_nulls()
     if not texts.len():
-        return Reading(None, "empty", False)
+        return _useless("empty")
     if float(texts.str.contains(_DATE).mean() or 0.0) > 0.95:  # type: ignore[arg-type]
-        return Reading(
-            None,
-            "dates written as text; store them as dates to split by time or to use them",
-            False,
+        return _useless(
+            "dates written as text; store them as dates to split by time or to use them"
         )
     delimited = _delimited(entry, texts)
     if delimited is not None:
         return delimited
     length = float(texts.str.len_chars().mean() or 0.0)  # type: ignore[arg-type]
     if entry.table is None and entry.is_unique:
-        return Reading(None, "another text on every row", False)
+        return _useless("another text on every row")
     if key is not None and entry.distinct > 20 and entry.distinct >= 0.9 * key.distinct:
         told = f"names the row of its table, as {key.name!r} does already"
-        return Reading(None, told, False)
+        return _useless(told)
     if length > _LONG_TEXT and entry.distinct > 1_000:
-        return Reading(None, f"free text, {length:.0f} letters on average", False)
+        return _useless(f"free text, {length:.0f} letters on average")
     return Reading(Categorical(entry.name), f"text with {entry.distinct:,} values")
 
 
 def _delimited(entry: Facts, texts: pl.Series) -> Reading | None:
     """Texts that hold several values of a small set: tags, genres, past items."""
     cells = texts.unique()
-    in_order = has(entry.words, LISTS)
+    in_order = has(entry.words, LISTS) and len(cells) > _FEWEST_LISTS
     for delimiter in _DELIMITERS:
         held = cells.str.contains(delimiter, literal=True)
         if float(held.mean() or 0.0) < 0.2:  # type: ignore[arg-type]
@@ -125,7 +128,7 @@ def _delimited(entry: Facts, texts: pl.Series) -> Reading | None:
         are_ids = delimiter != ", " and bool(parts.str.contains(r"^\d*$").all())
         if not (are_tags or are_ids or (in_order and delimiter != " ")):
             continue
-        longest = int(cells.str.count_matches(delimiter, literal=True).max() or 0) + 1  # type: ignore[arg-type, operator]
+        longest = max(cells.str.count_matches(delimiter, literal=True).to_list()) + 1
         told = f"{distinct:,} values split at {delimiter!r}, up to {longest} a row"
         if in_order:
             return Reading(Sequence(entry.name, delimiter=delimiter), told)
@@ -135,14 +138,14 @@ def _delimited(entry: Facts, texts: pl.Series) -> Reading | None:
 
 def _number(entry: Facts) -> Reading:
     if np.isinf(entry.numbers).any() or np.isinf([entry.low or 0.0, entry.high or 0.0]).any():
-        return Reading(None, "some values are infinite; clip them or make them null", False)
+        return _useless("some values are infinite; clip them or make them null")
     if entry.is_whole and entry.distinct <= 2:
         return Reading(Categorical(entry.name), "two values")
     if not entry.is_whole:
         return Reading(Numeric(entry.name), f"{_range(entry)}, {entry.distinct:,} values")
     is_code = has(entry.words, CODES) or is_whole_number_name(entry.words)
     if is_code and entry.table is None and entry.is_unique and entry.distinct > _FEW:
-        return Reading(None, "another number on every row: the row's own id", False)
+        return _useless("another number on every row: the row's own id")
     if is_code:
         return Reading(
             Categorical(entry.name), f"whole numbers that name, {entry.distinct:,} values"

@@ -61,7 +61,9 @@ class Outcome:
 
     @property
     def positive(self) -> pl.Expr:
-        """Where it happened; of every kind but a rating, where the label is above zero."""
+        """Where the label is above zero; of classes, where there is one."""
+        if self.kind == "class":
+            return self.seen
         label = parse(self.label).to_polars().cast(pl.Float64)
         return (label > 0).fill_null(value=False) & self.seen
 
@@ -98,7 +100,7 @@ def find_outcomes(
     columns = [entry for entry in facts.values() if entry.table is None and entry.name not in taken]
     found = []
     for entry in columns:
-        if entry.is_list or entry.is_moment or entry.known == 0:
+        if not entry.is_single or entry.is_moment or entry.known == 0:
             continue
         if entry.name in labels:
             outcome = _labelled(entry, "named as a label")
@@ -174,6 +176,8 @@ def _event(entry: Facts, why: str, *, is_sure: bool = False) -> Outcome | None:
     if len(levels) != 2:
         return None
     if entry.is_number:
+        if not is_sure:
+            return None
         label = f"{name} == {_number(float(str(levels[1])))}"
         return Outcome(entry, "event", label, None, f"{why}; the larger of two values")
     if not entry.is_text:
@@ -211,7 +215,8 @@ def _rating(entry: Facts, why: str) -> Outcome | None:
 
 
 def _is_watching(words: tuple[str, ...]) -> bool:
-    is_bare_unit = len(words) == 1 and words[0] in UNITS and len(words[0]) >= 4
+    is_bare_unit = len(words) == 1 and words[0] in UNITS and words[0].endswith("s")
+    is_bare_unit &= len(words[0]) > 2
     return is_bare_unit or "dwell" in words or (has(words, WATCHING) and has(words, CLOCK))
 
 
@@ -277,4 +282,4 @@ def _number(value: float) -> str:
         >>> _number(4.0), _number(0.5)
         ('4', '0.5')
     """
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"

@@ -23,6 +23,7 @@ __all__ = ["propose_tasks"]
 _FEWEST_MARKS = 5
 _MOST_MARKS_FOR_TOP = 7
 _RARE = 0.01
+_ZEROS = 0.2
 _PREFIX = re.compile(r"^(?:is|label|labels|target|has|did)_+(?=[A-Za-z_])", re.IGNORECASE)
 
 
@@ -55,6 +56,7 @@ def propose_tasks(
             outcome=outcome,
             parents=tuple(names[p] for p in funnel.parents[column] if p in names),
             space=conditions.get(_space(outcome, funnel) or ""),
+            given=conditions.get(next(iter(funnel.parents[column]), "")),
             funnel=funnel,
         )
         guesses.extend(_tasks_of(placed, log, facts))
@@ -71,12 +73,14 @@ class _Placed:
         outcome: Outcome,
         parents: tuple[str, ...],
         space: str | None,
+        given: str | None,
         funnel: Funnel,
     ) -> None:
         self.name = name
         self.outcome = outcome
         self.parents = parents
         self.space = space
+        self.given = given
         self.label = None if outcome.label == name else outcome.label
         self.reason = outcome.reason
         column = outcome.facts.name
@@ -119,9 +123,8 @@ def _event(placed: _Placed) -> TaskGuess:
     reason = placed.reason
     if rate < _RARE:
         reason += "; rare, so that its figures will have wide intervals"
-    if placed.parents and placed.space is None:
-        parent = placed.parents[0]
-        reason += f"; as it stands a chance of both, given {parent} it would need a space"
+    if placed.given is not None and placed.space is None:
+        reason += f'; predicted on every row, with `space = "{placed.given}"` given its parent'
     task = Binary(
         placed.name,
         label=placed.label,
@@ -227,14 +230,14 @@ def _unit(entry: Facts) -> float:
 
 
 def _amount(placed: _Placed) -> TaskGuess:
-    outcome = placed.outcome
     none = 1 - placed.positives / max(placed.seen, 1)
-    settings = {"label": placed.label, "space": placed.space}
-    if none >= 0.2:
+    name, parents, label, space = placed.name, placed.parents, placed.label, placed.space
+    if none >= _ZEROS:
         told = f"{placed.reason}; 0 on {none:.1%} of the rows and skewed above"
-        return TaskGuess(Value(placed.name, parents=placed.parents, **settings), told)
-    task = Regression(placed.name, parents=placed.parents, transform="log1p", **settings)
-    return TaskGuess(task, f"{placed.reason}; trained on its logarithm, since it is skewed")
+        return TaskGuess(Value(name, parents=parents, label=label, space=space), told)
+    told = f"{placed.reason}; trained on its logarithm, since it is skewed"
+    task = Regression(name, parents=parents, label=label, space=space, transform="log1p")
+    return TaskGuess(task, told)
 
 
 def _count(placed: _Placed, log: SampledLog, facts: Mapping[str, Facts]) -> TaskGuess:

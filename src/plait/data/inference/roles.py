@@ -1,4 +1,4 @@
-"""Which columns say whose row it is, what is shown, when and where: by name, confirmed by counts."""
+"""Which columns say whose row it is, what is shown and when: by name, confirmed by counts."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _time(columns: Iterable[Facts]) -> tuple[Facts, str] | None:
         return None
     entry = min(candidates)[-1]
     low, high = entry.values.min(), entry.values.max()
-    return entry, f"no row is without it; {entry.distinct:,} instants from {low} to {high}"
+    return entry, f"no row is without it; {entry.distinct:,} instants from {low!s} to {high!s}"
 
 
 def _time_place(entry: Facts) -> int | None:

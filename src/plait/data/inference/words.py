@@ -75,7 +75,7 @@ PAST = frozenset(
     [
         *("n", "num", "number", "nb", "cnt", "count", "counts", "total", "sum", "avg", "mean"),
         *("average", "median", "max", "last", "past", "hist", "history", "prev", "previous"),
-        *("prior", "ever", "days", "weeks", "months", "years", "rate", "ratio", "share", "ctr"),
+        *("prior", "ever", "days", "weeks", "months", "years", "rate", "ratio", "ctr"),
         *("cvr", "pct", "percent", "prob", "probability", "propensity", "pred", "predicted"),
         *("since", "before", "per", "freq", "frequency", "lifetime", "recent", "recency"),
     ]
@@ -88,7 +88,7 @@ LISTS = frozenset(
 CODES = frozenset(
     [
         *("id", "ids", "code", "type", "category", "categorical", "cat", "cate", "class", "brand"),
-        *("city", "zip", "kind", "group", "segment", "level", "sparse", "hash", "region", "year"),
+        *("city", "zip", "kind", "group", "segment", "level", "sparse", "hash", "region"),
         *("country", "state", "os", "model", "channel", "tag", "key", "author", "shop", "seller"),
     ]
 )

@@ -1,0 +1,202 @@
+"""Everything a report says, as data: what is shown as HTML, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plait.errors import ConfigurationError
+from plait.metrics import Value
+from plait.studies.baselines import BASELINES, CHEAP, BaselineName, check_baselines
+from plait.studies.gates import GateUse, collapsed_gates, dead_experts, gate_use
+from plait.studies.intervals import NUM_RESAMPLES
+from plait.studies.opened import OpenedRun
+from plait.training import EvaluationReport, SliceResult
+
+from .calibration import CalibrationCurve, calibration_curve
+from .judging import Judgement, judge
+from .lists import ListStudy, study_lists
+from .parts import PartSummary, part_summaries
+
+__all__ = ["Findings", "Options", "find"]
+
+_MOST_RESAMPLES = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a report is to hold.
+
+    Stability: experimental.
+
+    Attributes:
+        baselines: what to compare with; `constant`, `item_mean`, `logistic`, `trees`,
+            `single_task`. The last three train models.
+        least_rows: numbers, items and slices of fewer rows than this are not shown.
+        num_resamples: of each bootstrap interval.
+        seed: of resamples, draws, ties and trees.
+
+    Raises:
+        UnknownNameError: a baseline that does not exist.
+        ConfigurationError: a number that is out of range.
+    """
+
+    baselines: tuple[BaselineName, ...] = CHEAP
+    least_rows: int = 20
+    num_resamples: int = NUM_RESAMPLES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baselines", check_baselines(self.baselines))
+        if self.least_rows < 1:
+            raise ConfigurationError(f"`least_rows` must be at least 1, got {self.least_rows}.")
+        if not 2 <= self.num_resamples <= _MOST_RESAMPLES:
+            raise ConfigurationError(
+                f"`num_resamples` must lie between 2 and {_MOST_RESAMPLES:,}, got "
+                f"{self.num_resamples}."
+            )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a run.
+
+    Attributes:
+        run: its folder's name.
+        architecture: the sharing structure.
+        links: ties between tasks.
+        balancing: from several losses to gradients.
+        num_parameters: of the model.
+        folder: the run's folder, for the command that runs more baselines.
+        judged_on: `test`, `valid` or `train`.
+        judgements: each output with its interval and its baselines.
+        not_run: names of the baselines that were not asked for.
+        parts: what the rows are.
+        notes: sentences about rows and split, as preparation said them.
+        evaluations: those of the validation rows during training.
+        stopped: why training ended.
+        metrics: every metric of every output; values of too few rows are left out, with a reason.
+        calibration: a curve for each output.
+        gates: what each gate gives to its experts.
+        dead_experts: experts that no gate uses.
+        collapsed_gates: gates that use one expert only.
+        slices: the primary metric on slices of enough rows.
+        hidden_slices: how many slices were left out, by column.
+        lists: what changes in the ranked lists.
+        options: what the report was to hold.
+    """
+
+    run: str
+    folder: Path
+    architecture: str
+    links: tuple[str, ...]
+    balancing: str
+    num_parameters: int
+    judged_on: str
+    judgements: tuple[Judgement, ...]
+    not_run: tuple[BaselineName, ...]
+    parts: tuple[PartSummary, ...]
+    notes: tuple[str, ...]
+    evaluations: tuple[EvaluationReport, ...]
+    stopped: str
+    metrics: Mapping[str, Mapping[str, Value]]
+    calibration: tuple[CalibrationCurve, ...]
+    gates: tuple[GateUse, ...]
+    dead_experts: tuple[str, ...]
+    collapsed_gates: tuple[str, ...]
+    slices: tuple[SliceResult, ...]
+    hidden_slices: Mapping[str, int]
+    lists: ListStudy
+    options: Options
+
+
+def find(run: OpenedRun, options: Options) -> Findings:
+    """Study a run: judge it, compare it, and look at its rows, its gates and its lists."""
+    gates = gate_use(run.model, run.judged)
+    shown, hidden = _slices(run, options.least_rows)
+    settings = run.settings
+    return Findings(
+        run=run.folder.resolve().name,
+        folder=run.folder,
+        architecture=type(run.model.architecture).__name__,
+        links=tuple(link["name"] for link in settings["model"]["links"]),
+        balancing=settings["balancing"]["name"],
+        num_parameters=sum(parameter.numel() for parameter in run.model.parameters()),
+        judged_on=run.judged_on,
+        judgements=tuple(
+            judge(
+                run,
+                output,
+                baselines=options.baselines,
+                least_rows=options.least_rows,
+                num_resamples=options.num_resamples,
+                seed=options.seed,
+            )
+            for output in run.model.outputs
+        ),
+        not_run=tuple(name for name in BASELINES if name not in options.baselines),
+        parts=part_summaries(run),
+        notes=run.prepared.notes,
+        evaluations=run.evaluations,
+        stopped=run.stopped,
+        metrics={
+            output: {name: _enough(value, options.least_rows) for name, value in values.items()}
+            for output, values in run.metrics.items()
+        },
+        calibration=tuple(
+            calibration_curve(run, output, least_rows=options.least_rows)
+            for output in run.model.outputs
+        ),
+        gates=gates,
+        dead_experts=dead_experts(gates),
+        collapsed_gates=collapsed_gates(gates),
+        slices=shown,
+        hidden_slices=hidden,
+        lists=study_lists(run, least_rows=options.least_rows, seed=options.seed),
+        options=options,
+    )
+
+
+def _enough(value: Value, least_rows: int) -> Value:
+    if value.n >= least_rows:
+        return value
+    return Value(float("nan"), reason=f"fewer than {least_rows} rows: not shown")
+
+
+def _slices(run: OpenedRun, least_rows: int) -> tuple[tuple[SliceResult, ...], Mapping[str, int]]:
+    """The slices of enough rows, and how many were left out, by column.
+
+    A slice is left out for every output once it is too small on the column's largest output, and
+    so are raw values of users and requests.
+    """
+    persons = {run.schema.user, run.schema.request}
+    shown: list[SliceResult] = []
+    hidden: dict[str, set[str]] = {}
+    for entry in run.slices:
+        is_person = entry.column in persons and not _is_whether_seen(entry)
+        if entry.result.n >= least_rows and not is_person:
+            shown.append(entry)
+        elif entry.result.n:
+            hidden.setdefault(entry.column, set()).add(entry.value)
+    return tuple(shown), {column: len(values) for column, values in hidden.items()}
+
+
+def _is_whether_seen(entry: SliceResult) -> bool:
+    return entry.value in ("seen in training", "not seen in training")
+
+
+def command_for(findings: Findings, names: Sequence[str]) -> str:
+    """The command that makes the report with these baselines as well."""
+    asked = check_baselines([*findings.options.baselines, *names])
+    return f"plait report {findings.folder} --baselines {','.join(asked)}"
+
+
+def to_json(findings: Findings) -> dict[str, Any]:
+    """The findings as plain data."""
+    from plait.studies.plain import plain
+
+    form: dict[str, Any] = plain(findings)
+    form["folder"] = str(findings.folder)
+    return form
