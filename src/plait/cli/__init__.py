@@ -13,6 +13,7 @@ import typer
 from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .drafting import init
+from .studies import doctor, report
 
 __all__ = ["app", "main"]
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, train, evaluate, predict, simulate, data, schema):
+for command in (init, train, evaluate, predict, report, doctor, simulate, data, schema):
     app.command()(command)
 
 

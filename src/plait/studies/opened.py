@@ -44,6 +44,7 @@ class OpenedRun:
         slices: the same on slices of the rows.
         evaluations: those of the validation rows during training.
         stopped: why training ended.
+        skipped: steps in which a task's loss was not finite, by task.
         settings: `run.json`: how the run was made.
         architectures: your own classes, where the model was trained with one.
     """
@@ -56,6 +57,7 @@ class OpenedRun:
     slices: tuple[SliceResult, ...]
     evaluations: tuple[EvaluationReport, ...]
     stopped: str
+    skipped: Mapping[str, int]
     settings: Mapping[str, Any]
     architectures: tuple[type[Architecture], ...] = ()
 
@@ -125,6 +127,7 @@ def open_run(
         slices=tuple(_slice(form) for form in metrics["slices"]),
         evaluations=tuple(EvaluationReport(**report) for report in history["evaluations"]),
         stopped=history["stopped"],
+        skipped=history["skipped"],
         settings=settings,
         architectures=tuple(architectures),
     )

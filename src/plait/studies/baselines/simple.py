@@ -7,7 +7,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from plait.data.store import Store
-from plait.tasks import Multiclass
 
 from .targets import Targets
 
@@ -19,7 +18,7 @@ PRIOR_ROWS = 10.0
 
 def constant(targets: Targets, judged: Store) -> NDArray[np.float64]:
     """The mean label of the training rows (of several classes, the share of each) for every row."""
-    return np.tile(_labels(targets).T @ _shares(targets), (judged.num_rows, 1))
+    return np.tile(targets.columns.T @ _shares(targets), (judged.num_rows, 1))
 
 
 def item_mean(targets: Targets, train: Store, judged: Store) -> NDArray[np.float64]:
@@ -27,7 +26,7 @@ def item_mean(targets: Targets, train: Store, judged: Store) -> NDArray[np.float
 
     An item that training did not show gets the mean of all.
     """
-    labels = _labels(targets)  # [n, C]
+    labels = targets.columns  # [n, C]
     overall = labels.T @ _shares(targets)  # [C]
     names = [f"label {place}" for place in range(labels.shape[1])]
     weighted = pl.DataFrame(labels * targets.weights[:, None], schema=names)
@@ -43,14 +42,6 @@ def item_mean(targets: Targets, train: Store, judged: Store) -> NDArray[np.float
     sums = found.select(names).to_numpy() + PRIOR_ROWS * overall
     means: NDArray[np.float64] = sums / (found["weight"].to_numpy()[:, None] + PRIOR_ROWS)
     return means
-
-
-def _labels(targets: Targets) -> NDArray[np.float64]:
-    """The labels `[n, 1]`, or one column a class `[n, C]`."""
-    if isinstance(targets.task, Multiclass):
-        classes = np.arange(len(targets.task.classes or ()))
-        return np.asarray(targets.values[:, None] == classes, dtype=np.float64)
-    return targets.values[:, None]
 
 
 def _shares(targets: Targets) -> NDArray[np.float64]:

@@ -41,9 +41,12 @@ class Targets:
         return isinstance(self.task, Binary | Multiclass)
 
     @property
-    def mean(self) -> float:
-        """The weighted mean label."""
-        return float(np.average(self.values, weights=self.weights))
+    def columns(self) -> NDArray[np.float64]:
+        """The labels `[n, 1]`, or one column of 0 and 1 a class `[n, C]`."""
+        if isinstance(self.task, Multiclass):
+            classes = np.arange(len(self.task.classes or ()))
+            return np.asarray(self.values[:, None] == classes, dtype=np.float64)
+        return self.values[:, None]
 
 
 def targets_of(model: MultiTaskModel, train: Store, output: str, *, seed: int) -> Targets | None:
@@ -55,10 +58,8 @@ def targets_of(model: MultiTaskModel, train: Store, output: str, *, seed: int) -
     values = train.labels(task.name)[rows].astype(np.float64)
     weights = train.weights(task.name)[rows].astype(np.float64)
     if isinstance(task, Binary) and task.trials is not None:
-        trials = train.extra(f"{task.name}.trials")[rows]
-        expanded = expand_trials(np.zeros(len(rows)), values, trials)
-        rows, values = np.tile(rows, 2), expanded.targets
-        weights = np.tile(weights, 2) * expanded.weights
+        expanded = expand_trials(np.zeros(len(rows)), values, weights)  # weights count the trials
+        rows, values, weights = np.tile(rows, 2), expanded.targets, expanded.weights
     scale = exposure(task, train)
     if scale is not None:
         weights = weights * scale[rows]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plait.studies.opened import OpenedRun
 from plait.training.judging import JudgedRows
@@ -25,11 +27,13 @@ class CalibrationBin(NamedTuple):
         predicted: their mean prediction.
         actual: their mean label.
         n: rows.
+        error: half of the 95 % interval of the mean label.
     """
 
     predicted: float
     actual: float
     n: int
+    error: float
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,13 @@ def calibration_bins(judged: JudgedRows, *, num_bins: int) -> tuple[CalibrationB
     for number in range(num_bins):
         inside = (bins == number) & (weights > 0)
         if inside.any():
-            mean, actual = (
-                float(np.average(values[inside], weights=weights[inside]))
-                for values in (predictions, judged.targets)
-            )
-            found.append(CalibrationBin(mean, actual, int(np.count_nonzero(inside))))
+            found.append(_bin(predictions[inside], judged.targets[inside], weights[inside]))
     return tuple(found)
+
+
+def _bin(
+    predictions: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
+) -> CalibrationBin:
+    mean, actual = (float(np.average(v, weights=weights)) for v in (predictions, targets))
+    variance = float(np.average(np.square(targets - actual), weights=weights)) / weights.sum()
+    return CalibrationBin(mean, actual, len(targets), 1.96 * math.sqrt(variance))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .blocks import Document, Section
+from plait.studies.page.blocks import Document, Section
+
 from .findings import Findings
 from .first_screen import first_screen
 from .lists_section import lists_section

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from plait.studies.baselines import BASELINES, CHEAP, BaselineName, check_baseli
 from plait.studies.gates import GateUse, collapsed_gates, dead_experts, gate_use
 from plait.studies.intervals import NUM_RESAMPLES
 from plait.studies.opened import OpenedRun
+from plait.studies.plain import plain
 from plait.training import EvaluationReport, SliceResult
 
 from .calibration import CalibrationCurve, calibration_curve
@@ -20,7 +22,7 @@ from .judging import Judgement, judge
 from .lists import ListStudy, study_lists
 from .parts import PartSummary, part_summaries
 
-__all__ = ["Findings", "Options", "find"]
+__all__ = ["Findings", "Options", "command_for", "find", "to_json"]
 
 _MOST_RESAMPLES = 100_000
 
@@ -83,7 +85,8 @@ class Findings:
         dead_experts: experts that no gate uses.
         collapsed_gates: gates that use one expert only.
         slices: the primary metric on slices of enough rows.
-        hidden_slices: how many slices were left out, by column.
+        hidden_slices: how many values have too few rows for some output, by column.
+        person_columns: columns of slices that hold raw ids of users or requests: left out.
         lists: what changes in the ranked lists.
         options: what the report was to hold.
     """
@@ -108,6 +111,7 @@ class Findings:
     collapsed_gates: tuple[str, ...]
     slices: tuple[SliceResult, ...]
     hidden_slices: Mapping[str, int]
+    person_columns: tuple[str, ...]
     lists: ListStudy
     options: Options
 
@@ -115,7 +119,8 @@ class Findings:
 def find(run: OpenedRun, options: Options) -> Findings:
     """Study a run: judge it, compare it, and look at its rows, its gates and its lists."""
     gates = gate_use(run.model, run.judged)
-    shown, hidden = _slices(run, options.least_rows)
+    persons = _person_columns(run)
+    shown, hidden = _slices(run, persons, options.least_rows)
     settings = run.settings
     return Findings(
         run=run.folder.resolve().name,
@@ -154,6 +159,7 @@ def find(run: OpenedRun, options: Options) -> Findings:
         collapsed_gates=collapsed_gates(gates),
         slices=shown,
         hidden_slices=hidden,
+        person_columns=persons,
         lists=study_lists(run, least_rows=options.least_rows, seed=options.seed),
         options=options,
     )
@@ -165,18 +171,23 @@ def _enough(value: Value, least_rows: int) -> Value:
     return Value(float("nan"), reason=f"fewer than {least_rows} rows: not shown")
 
 
-def _slices(run: OpenedRun, least_rows: int) -> tuple[tuple[SliceResult, ...], Mapping[str, int]]:
-    """The slices of enough rows, and how many were left out, by column.
-
-    A slice is left out for every output once it is too small on the column's largest output, and
-    so are raw values of users and requests.
-    """
+def _person_columns(run: OpenedRun) -> tuple[str, ...]:
+    """The columns of slices whose values are users or requests."""
     persons = {run.schema.user, run.schema.request}
+    named = (entry.column for entry in run.slices if not _is_whether_seen(entry))
+    return tuple(dict.fromkeys(column for column in named if column in persons))
+
+
+def _slices(
+    run: OpenedRun, persons: Sequence[str], least_rows: int
+) -> tuple[tuple[SliceResult, ...], Mapping[str, int]]:
+    """The slices of enough rows, and of how many values some are left out, by column."""
     shown: list[SliceResult] = []
     hidden: dict[str, set[str]] = {}
     for entry in run.slices:
-        is_person = entry.column in persons and not _is_whether_seen(entry)
-        if entry.result.n >= least_rows and not is_person:
+        if entry.column in persons and not _is_whether_seen(entry):
+            continue
+        if entry.result.n >= least_rows:
             shown.append(entry)
         elif entry.result.n:
             hidden.setdefault(entry.column, set()).add(entry.value)
@@ -190,13 +201,11 @@ def _is_whether_seen(entry: SliceResult) -> bool:
 def command_for(findings: Findings, names: Sequence[str]) -> str:
     """The command that makes the report with these baselines as well."""
     asked = check_baselines([*findings.options.baselines, *names])
-    return f"plait report {findings.folder} --baselines {','.join(asked)}"
+    return shlex.join(["plait", "report", str(findings.folder), "--baselines", ",".join(asked)])
 
 
 def to_json(findings: Findings) -> dict[str, Any]:
     """The findings as plain data."""
-    from plait.studies.plain import plain
-
     form: dict[str, Any] = plain(findings)
     form["folder"] = str(findings.folder)
     return form

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from plait.studies.baselines import BASELINES
+from plait.studies.page.blocks import Block, Card, Cards, Figure, Notice, Section, Table
+from plait.studies.page.charts import Bar, forest_chart
+from plait.studies.page.numbers import count, estimate_text, interval_text, joined, number, signed
 
-from .blocks import Block, Card, Cards, Figure, Notice, Section, Table
-from .charts import Bar, forest_chart
 from .findings import Findings, command_for
-from .judging import Judgement
-from .numbers import count, estimate_text, interval_text, number, signed
-from .wording import PARTS_IN_WORDS, against, joined, meaning, metric_title, thing
+from .judging import Comparison, Judgement
+from .wording import PARTS_IN_WORDS, against, meaning, metric_title, thing
 
 __all__ = ["first_screen"]
 
@@ -26,8 +27,8 @@ def first_screen(findings: Findings) -> Section:
                 "some for testing (`split`)."
             )
         )
+    blocks += [*_standing(findings), *_sharing(findings), _compared(findings)]
     blocks.append(Cards(tuple(_card(judgement) for judgement in findings.judgements)))
-    blocks.append(_compared(findings))
     return Section("summary", f"Report on {findings.run}", blocks)
 
 
@@ -50,7 +51,7 @@ def _judged(findings: Findings) -> str:
     named = PARTS_IN_WORDS[findings.judged_on]
     return (
         f"It is judged on the {part.rows:,} {named} rows{when}. Each number is followed by its "
-        "95 % interval: the range that other rows of the same kind would give."
+        "95\N{NO-BREAK SPACE}% interval: the range that other rows of the same kind would give."
     )
 
 
@@ -66,7 +67,7 @@ def _card(judgement: Judgement) -> Card:
         title=thing(judgement),
         number=number(estimate.value),
         unit=f"{title}, {interval_text(estimate)}; {counted}",
-        words=(meaning(judgement), *(against(found) for found in judgement.comparisons)),
+        words=(meaning(judgement), *against(judgement.comparisons)),
         figure=_forest(judgement),
     )
 
@@ -91,7 +92,7 @@ def _forest(judgement: Judgement) -> Figure:
     return Figure(
         named,
         forest_chart(bars, title=named, axis=f"{title} ({better} is better)"),
-        f"Dots: values. Lines: 95 % intervals ({judgement.method}).",
+        f"Dots: values. Lines: 95\N{NO-BREAK SPACE}% intervals ({judgement.method}).",
         Table(
             named,
             ("model", f"{title} (95 %)", "gain of this model (95 %)", "verdict"),
@@ -99,6 +100,51 @@ def _forest(judgement: Judgement) -> Figure:
             texts=(3,),
         ),
     )
+
+
+def _standing(findings: Findings) -> list[str]:
+    """Which outputs beat every baseline that was run, and which do not."""
+    compared = {
+        judgement.output: [found for found in judgement.comparisons if not found.reason]
+        for judgement in findings.judgements
+    }
+    ahead = [o for o, found in compared.items() if found and _all_better(found)]
+    behind = [o for o, found in compared.items() if found and not _all_better(found)]
+    told = []
+    if ahead:
+        told.append(f"Better than every baseline that was run, beyond chance: {joined(ahead)}.")
+    if behind:
+        told.append(
+            f"Not better than at least one baseline, or not beyond chance: {joined(behind)}."
+        )
+    return [" ".join(told)] if told else []
+
+
+def _all_better(comparisons: Sequence[Comparison]) -> bool:
+    return all(found.verdict == "better" for found in comparisons)
+
+
+def _sharing(findings: Findings) -> list[str]:
+    """Whether training the tasks together helped, where single-task networks were trained."""
+    alone = BASELINES["single_task"]
+    verdicts = {
+        judgement.output: found.verdict
+        for judgement in findings.judgements
+        for found in judgement.comparisons
+        if found.baseline == alone and not found.reason
+    }
+    if not verdicts:
+        return []
+    told = [
+        f"{words} {joined([name for name, found in verdicts.items() if found == verdict])}"
+        for verdict, words in (
+            ("better", "helped"),
+            ("worse", "hurt"),
+            ("not told apart", "made no difference that can be told for"),
+        )
+        if verdict in verdicts.values()
+    ]
+    return [f"Training the tasks together {joined(told)}, against the same network alone."]
 
 
 def _compared(findings: Findings) -> Block:

@@ -48,11 +48,13 @@ class Example:
         who: `user A`; never a raw id.
         before: items ordered by one task alone.
         after: items ordered by the mean rank of all.
+        was: the place from 0 that each row of `after` had before.
     """
 
     who: str
     before: tuple[str, ...]
     after: tuple[str, ...]
+    was: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -217,15 +219,28 @@ def _examples(
     shared = before.overlap(after, cut)
     chosen = np.lexsort((np.abs(shared - shared.mean()), hidden))[:NUM_EXAMPLES]
     return tuple(
-        Example(f"user {letter}", *(_first(order, number, names, cut) for order in (before, after)))
+        _example(f"user {letter}", before, after, names, inside=inside, cut=cut)
         for letter, number in zip("ABC", chosen, strict=False)
+        for inside in [np.flatnonzero(before.groups == number)]
     )
 
 
-def _first(order: Order, number: int, names: NDArray[np.object_], cut: int) -> tuple[str, ...]:
-    inside = np.flatnonzero((order.groups == number) & (order.places < cut))
-    inside = inside[np.argsort(order.places[inside])]
-    return tuple(str(names[row]) for row in order.rows[inside])
+def _example(
+    who: str,
+    before: Order,
+    after: Order,
+    names: NDArray[np.object_],
+    *,
+    inside: NDArray[np.int64],
+    cut: int,
+) -> Example:
+    old, new = (inside[np.argsort(order.places[inside])][:cut] for order in (before, after))
+    return Example(
+        who,
+        before=tuple(str(names[row]) for row in before.rows[old]),
+        after=tuple(str(names[row]) for row in after.rows[new]),
+        was=tuple(before.places[new].tolist()),
+    )
 
 
 def _item_names(run: OpenedRun, column: str, least_rows: int) -> NDArray[np.object_]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-from .blocks import Block, Section, Table
+from plait.studies.page.blocks import Block, Section, Table, Tables
+from plait.studies.page.numbers import number, percent
+
 from .findings import Findings
 from .lists import MEAN_RANK, Cost, Example, ListStudy
-from .numbers import number, percent
 
 __all__ = ["lists_section"]
 
@@ -24,8 +25,7 @@ def lists_section(findings: Findings) -> Section:
         f"places under all of them. The items are those that were shown; an item that the old "
         "system did not show cannot be in a list here.",
         *_cost_sentences(study),
-        _overlap_table(study),
-        _cost_table(study),
+        Tables((_overlap_table(study), _cost_table(study))),
         "A label that was not seen does not count: a task is judged on the rows of the list where "
         "its label is known.",
     ]
@@ -103,14 +103,16 @@ def _example_blocks(study: ListStudy) -> list[Block]:
         f"Examples near the average, before (ordered by {study.orders[0]} alone) and after "
         "(ordered by all). Users are called A, B and C; items shown on few rows are not named."
     )
-    return [told, *(_example_table(example) for example in study.examples)]
+    return [told, Tables(tuple(_example_table(example) for example in study.examples))]
 
 
 def _example_table(example: Example) -> Table:
-    rows = []
-    for place, (old, new) in enumerate(zip(example.before, example.after, strict=True)):
-        moved = "new" if new not in example.before else _moved(example.before.index(new) - place)
-        rows.append((str(place + 1), old, new, moved))
+    rows = [
+        (str(place + 1), old, new, _moved(was - place, is_new=was >= len(example.after)))
+        for place, (old, new, was) in enumerate(
+            zip(example.before, example.after, example.was, strict=True)
+        )
+    ]
     return Table(
         f"The list of {example.who}",
         ("place", "before", "after", "moved"),
@@ -119,7 +121,9 @@ def _example_table(example: Example) -> Table:
     )
 
 
-def _moved(places: int) -> str:
+def _moved(places: int, *, is_new: bool) -> str:
+    if is_new:
+        return "new here"
     if places == 0:
         return "stays"
     return f"{'up' if places > 0 else 'down'} {abs(places)}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections.abc import Sequence
 
-from .blocks import Block, Figure, Figures, Section, Table
+from plait.studies.page.blocks import Block, Figure, Figures, Section, Table, Tables
+from plait.studies.page.charts import calibration_chart
+from plait.studies.page.numbers import count, joined, number
+from plait.training import SliceResult
+
 from .calibration import CalibrationCurve
-from .charts import calibration_chart
 from .findings import Findings
-from .numbers import count, number
 from .wording import metric_title
 
 __all__ = ["calibration_section", "metrics_section", "slices_section"]
@@ -16,7 +18,7 @@ __all__ = ["calibration_section", "metrics_section", "slices_section"]
 
 def metrics_section(findings: Findings) -> Section:
     """A table for each output: values, what they were counted on, and why one is missing."""
-    blocks: list[Block] = []
+    tables: list[Table] = []
     for output, values in findings.metrics.items():
         rows = tuple(
             (
@@ -31,8 +33,8 @@ def metrics_section(findings: Findings) -> Section:
             for name, value in values.items()
         )
         heads = ("metric", "value", "rows", "positive", "groups", "left out", "why not")
-        blocks.append(_without_empty(Table(output, heads, rows, texts=(6,))))
-    return Section("metrics", "Every metric", blocks)
+        tables.append(_without_empty(Table(output, heads, rows, texts=(6,))))
+    return Section("metrics", "Every metric", [Tables(tuple(tables))])
 
 
 def calibration_section(findings: Findings) -> Section:
@@ -40,7 +42,8 @@ def calibration_section(findings: Findings) -> Section:
     drawn = [curve for curve in findings.calibration if curve.bins]
     blocks: list[Block] = [
         "Rows are sorted by their prediction and cut into bins of equal mass. On the dashed line "
-        "what was promised is what came; below it the model promises too much."
+        "what was promised is what came; below it the model promises too much. Bars are "
+        "95\N{NO-BREAK SPACE}% intervals: where they reach the line, chance can explain the gap."
     ]
     if drawn:
         blocks.append(Figures(tuple(_calibration(curve) for curve in drawn)))
@@ -55,34 +58,44 @@ def calibration_section(findings: Findings) -> Section:
 def slices_section(findings: Findings) -> Section:
     """The primary metric on parts of the rows."""
     least = findings.options.least_rows
-    blocks: list[Block] = []
-    for (column, task), entries in groupby(
-        sorted(findings.slices, key=lambda entry: (entry.column, entry.task)),
-        key=lambda entry: (entry.column, entry.task),
-    ):
-        listed = list(entries)
-        metric = metric_title(listed[0].metric)
-        rows = tuple(
-            (
-                entry.value,
-                number(entry.result.value),
-                count(entry.result.n),
-                count(entry.result.n_positive),
-                entry.result.reason,
-            )
-            for entry in listed
-        )
-        heads = (column, metric, "rows", "positive", "why not")
-        blocks.append(_without_empty(Table(f"{task} by {column}", heads, rows, texts=(4,))))
-    for column, hidden in findings.hidden_slices.items():
-        values = "value" if hidden == 1 else "values"
+    columns = dict.fromkeys(entry.column for entry in findings.slices)
+    blocks: list[Block] = [
+        _slice_table([entry for entry in findings.slices if entry.column == column])
+        for column in columns
+    ]
+    if blocks:
         blocks.append(
-            f"{column}: {hidden} {values} not shown for some output (fewer than {least} rows, or "
-            "the raw id of a person)."
+            "In brackets: rows. A dash: there is no number, mostly because all rows are of one "
+            "class."
         )
+    if findings.hidden_slices:
+        told = [f"{hidden} of {column}" for column, hidden in findings.hidden_slices.items()]
+        blocks.append(
+            f"Values of fewer than {least} rows for some output, left out: {joined(told)}."
+        )
+    if findings.person_columns:
+        blocks.append(f"Raw ids of persons are never listed: {joined(findings.person_columns)}.")
     if not blocks:
         blocks.append("The run was not sliced. Name columns in `metrics.slices` and train again.")
     return Section("slices", "Slices", blocks)
+
+
+def _slice_table(entries: Sequence[SliceResult]) -> Table:
+    """One row a slice, one column an output; an empty cell: too few rows for that output."""
+    found = {(entry.value, entry.task): entry for entry in entries}
+    metrics = {entry.task: metric_title(entry.metric) for entry in entries}
+    rows = tuple(
+        (value, *(_slice_cell(found.get((value, task))) for task in metrics))
+        for value in dict.fromkeys(entry.value for entry in entries)
+    )
+    heads = (f"{task}: {metric} (rows)" for task, metric in metrics.items())
+    return Table(f"By {entries[0].column}", ("", *heads), rows)
+
+
+def _slice_cell(entry: SliceResult | None) -> str:
+    if entry is None:
+        return ""
+    return f"{number(entry.result.value)} ({count(entry.result.n)})"
 
 
 def _without_empty(table: Table) -> Table:
@@ -101,9 +114,10 @@ def _without_empty(table: Table) -> Table:
 
 
 def _calibration(curve: CalibrationCurve) -> Figure:
-    points = [(found.predicted, found.actual) for found in curve.bins]
+    points = [(found.predicted, found.actual, found.error) for found in curve.bins]
     rows = tuple(
-        (number(found.predicted), number(found.actual), count(found.n)) for found in curve.bins
+        (number(bin_.predicted), f"{number(bin_.actual)} ± {number(bin_.error)}", count(bin_.n))
+        for bin_ in curve.bins
     )
     title = f"{curve.output}: predicted and actual"
     table = Table(title, ("mean prediction", "mean label", "rows"), rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import polars as pl
+
 from plait.data.splits import PARTS
 from plait.data.store import Store
 from plait.studies.opened import OpenedRun
@@ -69,6 +71,8 @@ def _times(run: OpenedRun, store: Store) -> tuple[str | None, str | None]:
     if column is None:
         return None, None
     times = store.frame([column])[column]
+    if isinstance(times.dtype, pl.Datetime):
+        times = times.dt.to_string("%Y-%m-%d %H:%M")
     return str(times.min()), str(times.max())
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from .blocks import Block, Figure, Figures, Notice, Section, Table
-from .charts import Series, line_chart
+from plait.studies.page.blocks import Block, Figure, Figures, Notice, Section, Table
+from plait.studies.page.charts import Series, line_chart
+from plait.studies.page.numbers import count, joined, number, percent
+
 from .findings import Findings
-from .numbers import count, number, percent
 from .parts import PartSummary
-from .wording import PARTS_IN_WORDS, joined
+from .wording import PARTS_IN_WORDS
 
 __all__ = ["gates_section", "rows_section", "training_section"]
 

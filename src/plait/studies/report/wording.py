@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from plait.metrics import Estimate
+from plait.studies.page.numbers import joined, number, percent
 
 from .judging import Comparison, Judgement
-from .numbers import interval_text, number, percent
 
-__all__ = ["PARTS_IN_WORDS", "against", "joined", "meaning", "metric_title", "thing"]
+__all__ = ["PARTS_IN_WORDS", "against", "meaning", "metric_title", "thing"]
 
 PARTS_IN_WORDS = {"test": "test", "valid": "validation", "train": "training"}
 
 _TITLES = {
     "auc": "AUC",
-    "gauc": "AUC within users (gauc)",
+    "gauc": "AUC within groups (gauc)",
     "pr_auc": "average precision (pr_auc)",
     "log_loss": "log loss",
     "normalised_entropy": "log loss over that of the base rate (normalised_entropy)",
@@ -58,9 +59,9 @@ def meaning(judgement: Judgement) -> str:
         return f"There is no number: {judgement.estimate.reason}."
     sentences = {
         "auc": f"Of a row that was positive and one that was not, the model puts the right one "
-        f"first {percent(value)} of the time; a guess does so 50 %.",
+        f"first {percent(value)} of the time; a guess does so {percent(0.5)}.",
         "xauc": f"Of two rows with different labels, the model orders {percent(value)} rightly; "
-        "a guess 50 %.",
+        f"a guess {percent(0.5)}.",
         "rmse": f"Predictions are off by {number(value)} (root mean square), in the label's own "
         "unit.",
         "normalised_gini": f"The order by predicted amount has {percent(value)} of the gain that "
@@ -75,32 +76,27 @@ def meaning(judgement: Judgement) -> str:
     )
 
 
-def against(comparison: Comparison) -> str:
-    """One comparison as a sentence; the gain is turned so that more is better."""
-    if comparison.reason:
-        return f"Not compared with the {comparison.baseline}: {comparison.reason}."
-    gain = comparison.gain
-    size = f"{number(abs(gain.value))} ({_size_range(gain)})"
-    if comparison.verdict == "better":
-        return f"Better than the {comparison.baseline} by {size}."
-    if comparison.verdict == "worse":
-        return f"Worse than the {comparison.baseline} by {size}."
-    return (
-        f"Not told apart from the {comparison.baseline}: the difference lies between "
-        f"{interval_text(gain)}.".replace(" to ", " and ")
-    )
-
-
-def joined(names: tuple[str, ...] | list[str], *, last: str = "and") -> str:
-    """Names in a sentence.
-
-    Example:
-        >>> joined(["click", "like", "buy"])
-        'click, like and buy'
-    """
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+def against(comparisons: Sequence[Comparison]) -> list[str]:
+    """The comparisons in sentences; those that cannot be told apart stand together."""
+    told = [
+        f"{found.verdict.capitalize()} than the {found.baseline} by "
+        f"{number(abs(found.gain.value))} ({_size_range(found.gain)})."
+        for found in comparisons
+        if not found.reason and found.verdict != "not told apart"
+    ]
+    alike = [
+        f"the {found.baseline}"
+        for found in comparisons
+        if not found.reason and found.verdict == "not told apart"
+    ]
+    if alike:
+        told.append(f"Not told apart from {joined(alike, last='or')}: chance can explain the gap.")
+    told += [
+        f"Not compared with the {found.baseline}: {found.reason}."
+        for found in comparisons
+        if found.reason
+    ]
+    return told
 
 
 def _size_range(gain: Estimate) -> str:

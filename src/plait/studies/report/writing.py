@@ -9,11 +9,11 @@ from typing import Any
 
 from plait.architectures import Architecture, Link
 from plait.studies.opened import open_run
+from plait.studies.page.html import html_of
+from plait.studies.page.markdown import markdown_of
 
 from .document import document_of
 from .findings import Findings, Options, find, to_json
-from .html import html_of
-from .markdown import markdown_of
 
 __all__ = ["Report", "write_report"]
 

@@ -14,6 +14,8 @@ __all__ = ["Bar", "Scale", "Series", "calibration_chart", "forest_chart", "line_
 
 WIDTH = 360.0
 """Of every drawing, in the units of its box: about a phone's, so that letters keep their size."""
+LEFT = 58.0
+"""Where the plane of a chart with a vertical axis begins."""
 
 
 class Scale(NamedTuple):
@@ -88,7 +90,7 @@ def line_chart(
     """Lines over steps or epochs; `mark` is the x of the state that was kept."""
     xs = [x for line in series for x, _ in line.points]
     ys = [y for line in series for _, y in line.points if math.isfinite(y)]
-    x = Scale(*_range(xs, margin=0.02), 52.0, WIDTH - 14)
+    x = Scale(*_range(xs, margin=0.02), LEFT, WIDTH - 14)
     y = Scale(*_range(ys), 150.0, 24.0)
     drawing = _svg(188, title)
     _x_axis(drawing, x, axes[0], 150.0)
@@ -103,15 +105,20 @@ def line_chart(
     return drawing
 
 
-def calibration_chart(points: Sequence[tuple[float, float]], *, title: str) -> Element:
-    """Promised against actual; on the dashed line both are the same."""
-    low, high = _range([number for point in points for number in point])
-    x, y = Scale(low, high, 52.0, WIDTH - 14), Scale(low, high, 250.0, 24.0)
+def calibration_chart(points: Sequence[tuple[float, float, float]], *, title: str) -> Element:
+    """Promised against actual, and half the interval of the latter; on the dashed line both agree.
+
+    Both axes run over the same numbers, so that the dashed line is the diagonal.
+    """
+    ends = [(a, b - error, b + error) for a, b, error in points]
+    low, high = _range([number for end in ends for number in end])
+    x, y = Scale(low, high, LEFT, WIDTH - 14), Scale(low, high, 250.0, 24.0)
     drawing = _svg(288, title)
     _x_axis(drawing, x, "mean prediction", 250.0)
     _y_axis(drawing, y, "mean label", x.last)
     drawing.append(_line("mark", x(low), y(low), x(high), y(high)))
-    places = [(x(a), y(b)) for a, b in points]
+    drawing.extend(_line("bar", x(a), y(b - e), x(a), y(b + e)) for a, b, e in points)
+    places = [(x(a), y(b)) for a, b, _ in points]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
     drawing.append(node("polyline", {"class": "line c0", "points": path}))
     drawing.extend(_dot("dot c0", a, b, 4) for a, b in places)
@@ -122,9 +129,9 @@ def _range(values: Sequence[float], *, margin: float = 0.06) -> tuple[float, flo
     if not values:
         return 0.0, 1.0
     low, high = min(values), max(values)
-    if high - low < 1e-9 * max(1.0, abs(high)):
-        reach = 0.05 * abs(high) or 0.5
-        return low - reach, high + reach
+    least = max(0.01 * max(abs(low), abs(high)), 1e-9)
+    if high - low < least:  # so that a line that hardly moves is drawn flat
+        return (low + high - least) / 2, (low + high + least) / 2
     return low - margin * (high - low), high + margin * (high - low)
 
 
@@ -146,8 +153,8 @@ def _x_axis(drawing: Element, x: Scale, label: str, bottom: float) -> None:
 
 def _y_axis(drawing: Element, y: Scale, label: str, right: float) -> None:
     for tick in ticks(y.low, y.high):
-        drawing.append(_line("grid", 52, y(tick), right, y(tick)))
-        drawing.append(_text(short(tick), 46, y(tick) + 4, "end"))
+        drawing.append(_line("grid", LEFT, y(tick), right, y(tick)))
+        drawing.append(_text(short(tick), LEFT - 6, y(tick) + 4, "end"))
     drawing.append(_text(label, 4, 13, "start"))
 
 

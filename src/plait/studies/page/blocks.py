@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-__all__ = ["Block", "Card", "Cards", "Document", "Figure", "Figures", "Notice", "Section", "Table"]
+__all__ = [
+    "Block",
+    "Card",
+    "Cards",
+    "Document",
+    "Figure",
+    "Figures",
+    "Notice",
+    "Section",
+    "Table",
+    "Tables",
+]
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,13 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Tables:
+    """Tables side by side, where there is room."""
+
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something that should not be overlooked."""
 
@@ -85,7 +103,7 @@ class Cards:
     cards: tuple[Card, ...]
 
 
-Block = str | Notice | Table | Figures | Cards
+Block = str | Notice | Table | Tables | Figures | Cards
 """A string is a paragraph."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .blocks import Block, Cards, Document, Notice, Section, Table
+from .blocks import Block, Cards, Document, Notice, Section, Table, Tables
 
 __all__ = ["markdown_of"]
 
@@ -24,11 +24,11 @@ def markdown_of(document: Document) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it stands: no markup, no HTML, no new line.
+    r"""Text that Markdown shows as it stands: no markup, no HTML, no new line.
 
     Example:
-        >>> escaped("<b> a|b")
-        '&lt;b&gt; a\\\\|b'
+        >>> print(escaped("<b> a|b"))
+        &lt;b&gt; a\|b
     """
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", _LINE_END.sub(" ", plain))
@@ -47,6 +47,9 @@ def _block(block: Block) -> Iterator[str]:
         yield from (f"> **Note.** {escaped(block.text)}", "")
     elif isinstance(block, Table):
         yield from _table(block)
+    elif isinstance(block, Tables):
+        for table in block.tables:
+            yield from _table(table)
     elif isinstance(block, Cards):
         for card in block.cards:
             yield from (f"### {escaped(card.title)}", "")

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
-from .blocks import Block, Card, Cards, Document, Figure, Figures, Notice, Section, Table
+from .blocks import Block, Card, Cards, Document, Figure, Figures, Notice, Section, Table, Tables
 from .nodes import node, serialized
 
 __all__ = ["html_of"]
@@ -60,6 +60,8 @@ def _block(block: Block) -> Element:
         return node("p", {"class": "notice", "role": "note"}, block.text)
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, Tables):
+        return node("div", {"class": "tables"}, *map(_table, block.tables))
     if isinstance(block, Figures):
         return node("div", {"class": "figures"}, *map(_figure, block.figures))
     assert isinstance(block, Cards)

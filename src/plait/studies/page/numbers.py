@@ -1,12 +1,22 @@
-"""Numbers as a reader wants them: as many digits as mean something."""
+"""Numbers and names as a reader wants them: as many digits as mean something."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from plait.metrics import Estimate
 
-__all__ = ["count", "estimate_text", "interval_text", "number", "percent", "short", "signed"]
+__all__ = [
+    "count",
+    "estimate_text",
+    "interval_text",
+    "joined",
+    "number",
+    "percent",
+    "short",
+    "signed",
+]
 
 
 def number(value: float) -> str:
@@ -19,11 +29,12 @@ def number(value: float) -> str:
     size = abs(value)
     if math.isnan(value):
         return "–"
+    sign = "−" if value < 0 else ""
     if size >= 1000:
-        return f"{value:,.0f}"
+        return f"{sign}{size:,.0f}"
     if size >= 10:
-        return f"{value:.2f}"
-    return f"{value:.3f}" if size >= 0.01 or size == 0 else f"{value:.2g}"
+        return f"{sign}{size:.2f}"
+    return sign + (f"{size:.3f}" if size >= 0.01 or size == 0 else f"{size:.2g}")
 
 
 def short(value: float) -> str:
@@ -33,7 +44,8 @@ def short(value: float) -> str:
         >>> short(0.5), short(20000.0), short(0.0)
         ('0.5', '20,000', '0')
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
+    return text.replace("-", "−", 1) if value < 0 else text
 
 
 def signed(value: float) -> str:
@@ -62,18 +74,31 @@ def estimate_text(estimate: Estimate) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent.
+    r"""A share in per cent; the sign never begins a line.
 
     Example:
         >>> percent(0.123), percent(0.004)
-        ('12 %', '0.4 %')
+        ('12\xa0%', '0.4\xa0%')
     """
     if math.isnan(share):
         return "–"
     hundredths = 100 * share
-    return f"{hundredths:.0f} %" if abs(hundredths) >= 1 or share == 0 else f"{hundredths:.1g} %"
+    digits = f"{hundredths:.0f}" if abs(hundredths) >= 1 or share == 0 else f"{hundredths:.1g}"
+    return f"{digits}\N{NO-BREAK SPACE}%"
 
 
 def count(rows: int | None) -> str:
     """A number of rows; empty where the notion does not apply."""
     return "" if rows is None else f"{rows:,}"
+
+
+def joined(names: Sequence[str], *, last: str = "and") -> str:
+    """Names in a sentence.
+
+    Example:
+        >>> joined(["click", "like", "buy"])
+        'click, like and buy'
+    """
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"

@@ -1,0 +1,3 @@
+"""Pages of words, tables and drawings, as offline HTML and as Markdown."""
+
+from __future__ import annotations
