@@ -15,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 from sklearn.utils.validation import validate_data as validate
 
-from plait.architectures import SharedBottom
+from plait.architectures import MMoE
 from plait.artifact import Artifact
 from plait.balancing import Balancer
 from plait.data.log import Log
@@ -67,7 +67,7 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         *,
         tasks: Sequence[Task] | None = None,
         schema: Schema | None = None,
-        architecture: ArchitectureFactory = SharedBottom,
+        architecture: ArchitectureFactory = MMoE,
         balancer: Balancer | None = None,
         training: Training | None = None,
         valid_fraction: float = 0.1,

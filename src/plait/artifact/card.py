@@ -13,7 +13,7 @@ from plait.tasks import Task
 def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    tables = sum(parameter.numel() for parameter in model.tables.parameters())
+    tables = sum(parameter.numel() for parameter in model.table_parameters())
     lines = [
         "# Model card",
         "",

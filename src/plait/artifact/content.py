@@ -118,6 +118,7 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
     return {
         "architecture": settings_of(model.architecture),
         "links": [settings_of(link) for link in model.links],
+        "factors": model.factors,
         "tower": list(model.tower),
         "dropout": model.dropout,
         "id_dropout": model.id_dropout,
@@ -138,6 +139,7 @@ def build_model(
         MultiTaskModel,
         architecture=partial(architecture, **arguments(named)),
         links=tied,
+        factors=settings["factors"],
         tower=tuple(settings["tower"]),
         dropout=settings["dropout"],
         id_dropout=settings["id_dropout"],

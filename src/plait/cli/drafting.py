@@ -52,19 +52,26 @@ def init(
     """Draft an experiment file from a log: features, joins, tasks, split, and what looks odd."""
     with explained(debug=debug):
         sources = _named(tables or ())
-        if output.exists() and not force:
-            raise ConfigurationError(
-                f"{output} exists. Replace it by --force, or name another file by --output."
-            )
+        _check(output, force=force)
         from plait.data.inference import draft
 
         made = draft(log, sources, labels=labels or ())
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(made.to_toml(output.parent), encoding="utf-8")
+        _write(made, output)
         if as_json:
             print_json({"file": str(output), **made.to_json()})
         else:
             _print(made, output)
+
+
+def _check(output: Path, *, force: bool) -> None:
+    if output.suffix != ".toml":
+        raise ConfigurationError(
+            f"`--output {output}` is no experiment file: its name has to end in .toml."
+        )
+    if output.exists() and not force:
+        raise ConfigurationError(
+            f"{output} exists. Replace it by --force, or name another file by --output."
+        )
 
 
 def _named(tables: Iterable[str]) -> dict[str, str]:
@@ -81,7 +88,21 @@ def _named(tables: Iterable[str]) -> dict[str, str]:
     return named
 
 
+def _write(made: Draft, output: Path) -> None:
+    """Write the file; what `plait train` would refuse never takes its place."""
+    from plait.data.files import replacing
+    from plait.experiment import Experiment
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(output) as file:
+        file.write(made.to_toml(output.parent).encode())
+        file.flush()
+        Experiment.read(file.name)
+
+
 def _print(made: Draft, output: Path) -> None:
+    from plait.data.inference import sentences
+
     used = [guess for guess in made.features if guess.is_used]
     typer.echo(f"{made.rows:,} rows; {len(used)} of {len(made.features)} columns are features.")
     for role in made.roles:
@@ -95,7 +116,6 @@ def _print(made: Draft, output: Path) -> None:
         left = "" if guess.is_used else ", left out"
         typer.echo(f"task {guess.task.name}: {guess.task.kind}, {told}{left}")
     typer.echo(f"split: {made.split.reason}")
-    for caution in made.warnings:
-        kind = caution.kind.replace("_", " ")
-        typer.echo(f"warning: {kind}: {', '.join(caution.columns[:6])}: {caution.reason}", err=True)
+    for sentence in sentences(made.warnings):
+        typer.echo(f"warning: {sentence}", err=True)
     typer.echo(f"\nWrote {output}. Read it, correct it, then: plait train {output}")

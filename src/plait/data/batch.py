@@ -150,6 +150,8 @@ class Layout:
         keys: the roles in `Batch.keys`.
         scenario: the column of `ids` that tells the scenario, where the schema has one among its
             features.
+        user: the column of `ids` that tells the user, likewise.
+        item: the column of `ids` that tells the item, likewise.
     """
 
     tables: tuple[Table, ...] = ()
@@ -160,6 +162,8 @@ class Layout:
     vectors: Mapping[str, int] | None = None
     keys: tuple[str, ...] = ()
     scenario: str | None = None
+    user: str | None = None
+    item: str | None = None
 
     def table(self, name: str) -> Table:
         """The table of this name."""

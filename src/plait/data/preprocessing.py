@@ -145,14 +145,9 @@ class Preprocessor:
             sequences=tuple(feature.name for feature in _of_kind(self.schema, Sequence)),
             vectors={feature.name: feature.size for feature in _of_kind(self.schema, Vector)},
             keys=tuple(role for role in self.schema.roles if role != "time"),
-            scenario=next(
-                (
-                    f.name
-                    for f in _of_kind(self.schema, Categorical)
-                    if f.source == self.schema.scenario
-                ),
-                None,
-            ),
+            scenario=self._column_of(self.schema.scenario),
+            user=self._column_of(self.schema.user),
+            item=self._column_of(self.schema.item),
         )
 
     def transform(self, frame: pl.DataFrame) -> Prepared:
@@ -243,13 +238,10 @@ class Preprocessor:
         preprocessor._tables, preprocessor._scales = fitted.tables, fitted.scales
         return preprocessor
 
-    def _scenario(self) -> str | None:
-        named = (
-            feature.name
-            for feature in _of_kind(self.schema, Categorical)
-            if feature.source == self.schema.scenario
-        )
-        return next(named, None)
+    def _column_of(self, source: str | None) -> str | None:
+        """The categorical feature that is read from the column of a role."""
+        found = (f.name for f in _of_kind(self.schema, Categorical) if f.source == source)
+        return None if source is None else next(found, None)
 
     def _counting(self, action: str) -> TrainingCounts:
         if self._counted is None:

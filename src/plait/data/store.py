@@ -245,4 +245,6 @@ def _layout(form: Mapping[str, Any]) -> Layout:
         vectors=form["vectors"],
         keys=tuple(form["keys"]),
         scenario=form["scenario"],
+        user=form["user"],
+        item=form["item"],
     )

@@ -18,6 +18,8 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    ValidatorFunctionWrapHandler,
     create_model,
     model_validator,
 )
@@ -115,22 +117,27 @@ class Of(Generic[S]):
     Attributes:
         table: the table.
         bare: whether a bare text may stand for a table that holds nothing but that `name`.
+        switch: whether `true` or `false` may stand for the table.
     """
 
     table: type[S]
     bare: bool = False
+    switch: bool = False
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         table = handler.generate_schema(self.table)
+        if self.switch:
+            return _or_switch(table)
         return _or_bare(table) if self.bare else table
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         form = handler(schema)
-        return {"anyOf": [{"type": "string"}, form]} if self.bare else form
+        other = "boolean" if self.switch else "string"
+        return {"anyOf": [{"type": other}, form]} if self.switch or self.bare else form
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +188,18 @@ def named_table(value: object) -> object:
 
 def _or_bare(schema: CoreSchema) -> CoreSchema:
     return core_schema.no_info_before_validator_function(named_table, schema)
+
+
+def _or_switch(schema: CoreSchema) -> CoreSchema:
+    def read(value: object, table: ValidatorFunctionWrapHandler) -> object:
+        return value if isinstance(value, bool) else table(value)
+
+    def write(value: object, table: SerializerFunctionWrapHandler) -> object:
+        return value if isinstance(value, bool) else table(value)
+
+    return core_schema.no_info_wrap_validator_function(
+        read, schema, serialization=core_schema.wrap_serializer_function_ser_schema(write)
+    )
 
 
 def _built(value: object) -> object:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from plait.balancing import TaskFacts
+from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.schema import Feature, Schema
 from plait.errors import PlaitError, UnknownNameError
@@ -79,8 +80,10 @@ class Document(Section):
         AfterValidator(_fit_together),
     ] = Field(description="what is predicted, by name")
     split: Annotated[Part, SPLIT] = Field(description="which rows train, validate and test")
-    history: Annotated[Part, HISTORY] | None = Field(
-        None, description="what is remembered of users and items; left out: nothing"
+    history: Annotated[Part | bool, HISTORY] = Field(
+        default=True,
+        description="what is remembered of users and items; left out: the defaults, where both "
+        "roles are named; false: nothing",
     )
     model: Annotated[Section, MODEL] = Field(default_factory=MODEL.table, description="the network")
     balancing: Annotated[Part, BALANCER] | None = Field(
@@ -103,7 +106,7 @@ class Document(Section):
             "tasks": built(self.tasks, Task),
             "tables": built(self.tables, Table),
             "split": self.split.build(),
-            "history": None if self.history is None else self.history.build(),
+            "history": self.history.build() if isinstance(self.history, Part) else self.history,
             "balancer": None if self.balancing is None else self.balancing.build(),
             "training": self.training.build(),
         }
@@ -139,7 +142,7 @@ def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
         if name not in tasks:
             problem = str(UnknownNameError(name, what="task", known=tasks))
             yield Problem(("training", "monitor", name), problem)
-    if arguments["history"] is not None:
+    if isinstance(arguments["history"], History):
         check = partial(arguments["history"].check, arguments["schema"], arguments["tasks"])
         yield from _refused(("history",), check)
     if arguments["balancer"] is not None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from plait.architectures import Link, SharedBottom
+from plait.architectures import Link, MMoE
 from plait.artifact import (
     Artifact,
     artifact_folder,
@@ -54,6 +54,10 @@ MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
 """Settings of training that a resumed run may have otherwise: how long, not how."""
 
 
+ID_DROPOUT = 0.3
+"""Where a history says much of what an id says, and goes on saying it of ids that are new."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -91,14 +95,15 @@ def train(
     out: str | Path,
     tables: Sequence[Table] = (),
     ratios: Sequence[float] | None = None,
-    architecture: ArchitectureFactory = SharedBottom,
+    architecture: ArchitectureFactory = MMoE,
     links: Sequence[Link] = (),
+    factors: int = 32,
     tower: Sequence[int] = (64,),
     dropout: float = 0.2,
-    id_dropout: float = 0.0,
+    id_dropout: float | None = None,
     unknown_rate: float = 0.01,
     ranks: Literal["before", "after"] = "before",
-    history: History | None = None,
+    history: History | bool = True,
     balancer: Balancer | None = None,
     training: Training | None = None,
     group_by: str | None = None,
@@ -122,12 +127,16 @@ def train(
         ratios: shares in which several logs are mixed.
         architecture: builds the sharing structure: a class, or `partial(MMoE, num_experts=8)`.
         links: ties between tasks.
+        factors: width of the product of user and item (matrix factorisation) that stands beside
+            the deep network; 0: none.
         tower: widths of each task's own hidden layers.
         dropout: in the towers.
-        id_dropout: share of rows on which a user's or item's vector is left out in training.
+        id_dropout: share of rows on which a user's or item's vector is left out of the deep network
+            in training. None: 0.3 with a history, which then has to do without it; else 0.
         unknown_rate: share of ids that are read as unknown in training.
         ranks: whether the model ranks `before` or `after` the exposure.
-        history: what is remembered of users and items, as features. None: nothing.
+        history: what is remembered of users and items, as features. True: `History()` where the
+            schema names both; False: nothing.
         balancer: from several losses to gradients. None: equal weights.
         training: how long and how fast.
         group_by: column for grouped metrics.
@@ -155,7 +164,7 @@ def train(
         ratios=None if ratios is None else tuple(ratios),
         columns=kept,
         ranks=ranks,
-        history=history,
+        history=_remembered(history, schema),
     )
     _claim(folder, resume=resume)
     start = None if init_from is None else read_artifact(Path(init_from))
@@ -170,9 +179,10 @@ def train(
         seed=settings.seed,
         architecture=architecture,
         links=links,
+        factors=factors,
         tower=tower,
         dropout=dropout,
-        id_dropout=id_dropout,
+        id_dropout=_id_dropout(whole) if id_dropout is None else id_dropout,
         unknown_rate=unknown_rate,
     )
     if start is not None:
@@ -202,8 +212,9 @@ def build(
     prepared: PreparedLog,
     *,
     seed: int = 0,
-    architecture: ArchitectureFactory = SharedBottom,
+    architecture: ArchitectureFactory = MMoE,
     links: Sequence[Link] = (),
+    factors: int = 32,
     tower: Sequence[int] = (64,),
     dropout: float = 0.2,
     id_dropout: float = 0.0,
@@ -217,6 +228,7 @@ def build(
             prepared.tasks,
             architecture=architecture,
             links=links,
+            factors=factors,
             tower=tower,
             dropout=dropout,
             id_dropout=id_dropout,
@@ -224,6 +236,16 @@ def build(
         )
     fit_heads(model, prepared.train)
     return model
+
+
+def _remembered(history: History | bool, schema: Schema) -> History | None:  # noqa: FBT001
+    if isinstance(history, History):
+        return history
+    return History() if history and schema.user and schema.item else None
+
+
+def _id_dropout(log: Log) -> float:
+    return 0.0 if log.history is None else ID_DROPOUT
 
 
 def _finish(

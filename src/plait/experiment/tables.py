@@ -92,7 +92,7 @@ TASK = OneOf(
 
 TABLE = Of(table_of(Table, NamedPart, without=["name"], forms={"source": SourcePath}))
 TRAINING = Of(table_of(Training, Part))
-HISTORY = Of(table_of(History, Part))
+HISTORY = Of(table_of(History, Part), switch=True)
 ROLES = Of(table_of(Schema, Section, title="Roles", without=["features"]))
 
 _LISTS: dict[str, Any] = {
@@ -121,6 +121,7 @@ MODEL = Of(
         only=[
             "architecture",
             "links",
+            "factors",
             "tower",
             "dropout",
             "id_dropout",

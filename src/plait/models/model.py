@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from plait.architectures import Architecture, Encoded, Link, Shared, SharedBottom, Widths
+from plait.architectures import Architecture, Encoded, Link, MMoE, Shared, Widths
 from plait.architectures.base import Derived
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
@@ -27,6 +27,7 @@ from .entries import (
     main_widths,
     visible_entries,
 )
+from .factors import FactorTerm, KeyTables
 from .tower import Tower
 
 
@@ -70,6 +71,8 @@ class MultiTaskModel(nn.Module):
         tasks: the task records.
         architecture: builds the sharing structure.
         links: ties between tasks, applied in order.
+        factors: width of the product of user and item that is added to every task's parameters,
+            with biases of both; 0: none. Without both keys among the features there is none.
         tower: widths of the hidden layers between a task's representation and its head, where the
             task names none.
         dropout: in the towers.
@@ -87,8 +90,9 @@ class MultiTaskModel(nn.Module):
         layout: Layout,
         tasks: Sequence[Task],
         *,
-        architecture: ArchitectureFactory = SharedBottom,
+        architecture: ArchitectureFactory = MMoE,
         links: Sequence[Link] = (),
+        factors: int = 32,
         tower: Sequence[int] = (64,),
         dropout: float = 0.2,
         id_dropout: float = 0.0,
@@ -97,6 +101,7 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         self.layout = layout
         self.tasks = {task.name: task for task in check_tasks(tasks)}
+        self.factors = factors
         self.tower = tuple(tower)
         self.dropout = dropout
         self.id_dropout = id_dropout
@@ -118,12 +123,19 @@ class MultiTaskModel(nn.Module):
         self.heads, self.towers = nn.ModuleDict(), nn.ModuleDict()
         for name, task in self.tasks.items():
             self.heads[module_name(name)] = head_for(task)
+        factored = self._factored() if factors else ()
+        self.factor_tables = KeyTables(layout, factors, called="factors") if factored else None
+        for name, task in self.tasks.items():
+            out_features = self.head(name).out_features
             own = sum(widths[entry] for entry in self._visible.per_task[name])
             self.towers[module_name(name)] = Tower(
                 self.architecture.out_features + own,
                 tower if task.tower is None else task.tower,
-                self.head(name).out_features,
+                out_features,
                 dropout=dropout,
+                factors=FactorTerm(layout, factors, out_features, task=name)
+                if name in factored
+                else None,
             )
 
     @property
@@ -167,6 +179,8 @@ class MultiTaskModel(nn.Module):
         vectors, lists = self.tables(ids, batch.lists)
         vectors.update(encode_numbers(batch.numbers, self.layout))
         vectors.update(batch.vectors)
+        for tables in self.key_tables:
+            vectors.update(tables.lookup(ids))
         scenario = None
         if self.layout.scenario is not None:
             scenario = ids[:, [c.name for c in self.layout.ids].index(self.layout.scenario)]
@@ -191,6 +205,12 @@ class MultiTaskModel(nn.Module):
             for task, own in self._visible.per_task.items()
             if own
         }
+        if self.factor_tables is not None:
+            user, item = self.factor_tables.both(entries)
+            product = user * item  # [B, factors]
+            for task, term in self.factor_terms.items():
+                own_inputs = [per_task[task]] if task in per_task else []
+                per_task[task] = torch.cat([*own_inputs, term.inputs(product, entries)], dim=1)
         needs, keys = self.architecture.needs, set(self._keys)
         return Encoded(
             main,
@@ -244,9 +264,27 @@ class MultiTaskModel(nn.Module):
             for name in self.outputs
         }
 
+    @property
+    def factor_terms(self) -> dict[str, FactorTerm]:
+        """The tasks' own parts of the product of user and item."""
+        towers = {name: self.tower_of(name) for name in self.tasks}
+        return {name: t.factors for name, t in towers.items() if t.factors is not None}
+
+    @property
+    def key_tables(self) -> list[KeyTables]:
+        """Tables of users and items beside those of the features."""
+        biases = [term.biases for term in self.factor_terms.values()]
+        return biases if self.factor_tables is None else [self.factor_tables, *biases]
+
     def key_vectors(self, fields: Fields) -> list[Tensor]:
         """The looked-up vectors of users and items `[B, d]`, for a penalty on touched rows."""
-        return [fields.vectors[name] for name in self._keys]
+        names = [name for tables in self.key_tables for name in tables.names]
+        return [fields.vectors[name] for name in (*self._keys, *names)]
+
+    def table_parameters(self) -> list[nn.Parameter]:
+        """The storages of all tables, whose gradients are row-sparse."""
+        beside = [storage for tables in self.key_tables for storage in tables.parameters()]
+        return [*self.tables.parameters(), *beside]
 
     def start_from_base_rates(self) -> None:
         """Set every last bias so that an untrained model predicts the base rates.
@@ -260,6 +298,12 @@ class MultiTaskModel(nn.Module):
                 if derived.task == name:
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
             self.tower_of(name).last.bias.data.copy_(bias)
+
+    def _factored(self) -> tuple[str, ...]:
+        """The tasks that may read both keys, where the layout has them."""
+        keys = {self.layout.user, self.layout.item}
+        shared, per_task = self._visible
+        return tuple(name for name in self.tasks if keys <= {*shared, *per_task[name]})
 
     def _tokens(self, entries: Mapping[str, Tensor]) -> Tensor:
         pairs = zip(self.token_maps, self._visible.shared, strict=True)

@@ -8,20 +8,40 @@ from torch import Tensor, nn
 
 from plait.modules import MLP
 
+from .factors import FactorTerm
+
 
 class Tower(nn.Module):
-    """A task's own layers: hidden ones, then a linear one to the head's parameters."""
+    """A task's own layers: hidden ones, then a linear one to the head's parameters.
+
+    Args:
+        in_features: width of the representation that the hidden layers read.
+        widths: of the hidden layers.
+        out_features: parameters of the head.
+        dropout: in the hidden layers.
+        factors: reads what follows the representation, past the hidden layers.
+    """
 
     def __init__(
-        self, in_features: int, widths: Sequence[int], out_features: int, *, dropout: float
+        self,
+        in_features: int,
+        widths: Sequence[int],
+        out_features: int,
+        *,
+        dropout: float,
+        factors: FactorTerm | None = None,
     ) -> None:
         super().__init__()
+        self.in_features = in_features
         self.hidden = MLP(in_features, tuple(widths), dropout=dropout) if widths else nn.Identity()
         self.last = nn.Linear(widths[-1] if widths else in_features, out_features)
         nn.init.xavier_uniform_(self.last.weight)
+        self.factors = factors
 
     def forward(self, representation: Tensor) -> Tensor:
         """The head's parameters `[B, out]`."""
-        hidden: Tensor = self.hidden(representation)
-        parameters: Tensor = self.last(hidden)
+        deep = representation[:, : self.in_features]
+        parameters: Tensor = self.last(self.hidden(deep))
+        if self.factors is not None:
+            parameters = parameters + self.factors(representation[:, self.in_features :])
         return parameters

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plait.errors import TaskError
 from plait.models import MultiTaskModel, entry_widths, module_name
+from plait.modules import Tables
 from plait.tasks import Multiclass
 
 
@@ -29,9 +30,17 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
             keep what belongs to a task by its place.
     """
     _check_order(tuple(model.tasks), tuple(older.tasks))
-    _copy_tables(model, older)
+    _copy_tables(model.tables, older.tables)
     old = {**dict(older.named_parameters()), **dict(older.named_buffers())}
-    unlike = _unlike_tasks(model, older)
+    unlike_tasks = _unlike_tasks(model, older)
+    before = {tables.names: tables for tables in older.key_tables}
+    left = {t.biases.names for task, t in model.factor_terms.items() if task in unlike_tasks}
+    for tables in model.key_tables:
+        if tables.names in before and tables.names not in left:
+            _copy_tables(tables.tables, before[tables.names].tables)
+    unlike = tuple(
+        f"{part}.{module_name(name)}." for name in unlike_tasks for part in ("towers", "heads")
+    )
     tower_inputs = _tower_inputs(model, older)
     main_input = _Input(
         _entries(model, model.shared_entries), _entries(older, older.shared_entries)
@@ -66,23 +75,24 @@ def _check_order(tasks: tuple[str, ...], before: tuple[str, ...]) -> None:
             )
 
 
-def _copy_tables(model: MultiTaskModel, older: MultiTaskModel) -> None:
-    known = {table.name: table for table in older.tables.tables}
-    for table in model.tables.tables:
+def _copy_tables(tables: Tables, older: Tables) -> None:
+    known = {table.name: table for table in older.tables}
+    for table in tables.tables:
         before = known.get(table.name)
         if before is None or before.width != table.width:
             continue
         rows = min(before.num_rows, table.num_rows)
-        width, here = model.tables.rows_of(table.name)
-        _, there = older.tables.rows_of(table.name)
-        source = older.tables.storages[width][there.start : there.start + rows]
-        model.tables.storages[width][here.start : here.start + rows] = source
+        width, here = tables.rows_of(table.name)
+        _, there = older.rows_of(table.name)
+        source = older.storages[width][there.start : there.start + rows]
+        tables.storages[width][here.start : here.start + rows] = source
 
 
 def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
     """Everything but the tables: parameters, and the buffers of heads."""
+    tables = {id(storage) for storage in model.table_parameters()}
     for name, parameter in model.named_parameters():
-        if not name.startswith("tables."):
+        if id(parameter) not in tables:
             yield name, parameter
     for name, buffer in model.named_buffers():
         if name.startswith("heads."):
@@ -90,12 +100,11 @@ def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
 
 
 def _unlike_tasks(model: MultiTaskModel, older: MultiTaskModel) -> tuple[str, ...]:
-    """Where the tasks lie whose output means another thing than in the older model."""
+    """The tasks whose output means another thing than in the older model."""
     return tuple(
-        f"{part}.{module_name(name)}."
+        name
         for name in model.tasks
         if name in older.tasks and _meaning(model, name) != _meaning(older, name)
-        for part in ("towers", "heads")
     )
 
 

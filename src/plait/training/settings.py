@@ -54,7 +54,7 @@ class Training:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-5
     table_learning_rate: float = 0.01
-    key_l2: float = 0.1
+    key_l2: float = 0.2
     clip_norm: float | None = None
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup_steps: int = 0

@@ -30,7 +30,7 @@ class Stepper:
         self.settings = settings
         self.total_steps = total_steps
         self.steps = 0
-        self._tables = list(model.tables.parameters())
+        self._tables = model.table_parameters()
         self._dense_parameters, groups = _dense_groups(model, settings)
         self._dense = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self._rows = (
@@ -110,7 +110,7 @@ def _dense_groups(
     model: MultiTaskModel, settings: Training
 ) -> tuple[list[nn.Parameter], list[dict[str, object]]]:
     """Dense parameters by rate multiplier and decay; biases and gains are not decayed."""
-    tables = {id(parameter) for parameter in model.tables.parameters()}
+    tables = {id(parameter) for parameter in model.table_parameters()}
     multipliers = {
         f"{part}.{module_name(name)}": task.learning_rate_multiplier
         for name, task in model.tasks.items()

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from plait.data.inference import Draft, draft
+from plait.data.inference.feedback import written
 from plait.data.inference.funnel import is_no_chance
-from plait.data.inference.outcomes import written
 from plait.tasks import Binary, Count, Multiclass, Regression, Task, Value, WatchTime
 
 ROWS = 3_000
@@ -45,6 +45,7 @@ def test_prefixes_are_no_part_of_a_tasks_name() -> None:
         (np.where(CLICK > 0, "yes", "no"), 'click == "yes"'),
         (CLICK.astype(bool), "click"),
         (np.where(CLICK > 0, 1.0, 0.0), "click"),
+        (np.where(CLICK > 0, 1, -1), "click == 1"),
         (pl.Series(np.where(CLICK > 0, 1.0, np.nan)).fill_nan(None), "is_not_null(click)"),
     ],
 )
@@ -116,6 +117,7 @@ def test_a_rating_gives_itself_and_its_thresholds() -> None:
         ((1, 2, 3, 4), ["rating >= 4"]),
         (tuple(range(1, 8)), ["rating", "rating >= 6", "rating >= 7"]),
         (tuple(range(1, 11)), ["rating", "rating >= 8"]),
+        (tuple(range(101)), ["rating"]),
         (tuple(np.arange(0.5, 5.5, 0.5)), ["rating", "rating >= 4", "rating >= 5"]),
     ],
 )
@@ -191,6 +193,13 @@ def test_counts_have_their_chances_where_a_column_holds_them() -> None:
     assert "impressions" not in [g.column for g in made.features if g.is_used]
     assert type(_tasks(clicks=clicks)[0]) is Count
     assert type(_tasks(clicks=clicks + 9, impressions=shown)[0]) is Count
+
+
+def test_an_event_that_happens_several_times_on_a_row_is_a_count() -> None:
+    task = _tasks(click=CLICK * RNG.integers(1, 5, size=ROWS))[0]
+    assert type(task) is Count
+    made = _draft(order=np.arange(ROWS) % 10, click=CLICK)
+    assert [guess.task.name for guess in made.tasks] == ["click"]
 
 
 def test_a_count_that_describes_the_item_is_a_feature() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.experiment.files import LEAST, TEXT, as_toml, write
 
-from plait.architectures import ARCHITECTURES, LINKS, Architecture, Chain, SharedBottom, Widths
+from plait.architectures import ARCHITECTURES, LINKS, Architecture, Chain, MMoE, Widths
 from plait.balancing import BALANCERS, Balancer, Equal, Fixed
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Schema, Sequence
@@ -61,12 +61,13 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "split": TimeSplit(),
         "tables": (Table("items", str(tmp_path / "items.parquet"), "item_id"),),
         "links": (),
+        "factors": 32,
         "tower": (64,),
         "dropout": 0.2,
-        "id_dropout": 0.0,
+        "id_dropout": None,
         "unknown_rate": 0.01,
         "ranks": "before",
-        "history": None,
+        "history": True,
         "balancer": None,
         "training": Training(epochs=2),
         "group_by": None,
@@ -76,7 +77,7 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
 
 def test_the_least_file_takes_every_default_from_the_constructors(tmp_path: Path) -> None:
     arguments = Experiment.read(write(tmp_path, LEAST)).arguments()
-    assert arguments["architecture"].func is SharedBottom
+    assert arguments["architecture"].func is MMoE
     assert arguments["architecture"].keywords == {}
     assert arguments["training"] == Training()
     assert arguments["split"] == RandomSplit()

@@ -270,6 +270,8 @@ def untouched(model: MultiTaskModel) -> MultiTaskModel:
     """The model with the last weights of its towers at zero: only the biases speak."""
     for name in model.tasks:
         torch.nn.init.zeros_(model.tower_of(name).last.weight)
+    for term in model.factor_terms.values():
+        torch.nn.init.zeros_(term.weight)
     return model.eval().requires_grad_(requires_grad=False)
 
 

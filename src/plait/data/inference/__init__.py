@@ -12,6 +12,7 @@ from .guesses import (
     SplitGuess,
     TableGuess,
     TaskGuess,
+    sentences,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "TableGuess",
     "TaskGuess",
     "draft",
+    "sentences",
 ]

@@ -118,6 +118,8 @@ def _sums_up_feedback(entry: Facts) -> bool:
 
 
 def _by_name(entry: Facts) -> str | None:
+    if not entry.name.strip():
+        return "a column without a name, as the index of a data frame has; rename it to read it"
     if has(entry.words, PROPENSITY):
         return "the chance that the old policy showed the item, not what the item is"
     if "weight" in entry.words and has(entry.words, WEIGHTS):

@@ -85,6 +85,7 @@ class Draft:
                 for guess in self.tasks
             ],
             "split": {"by": repr(self.split.split), "reason": self.split.reason},
+            "slices": list(self.slices),
             "warnings": [
                 {
                     "kind": caution.kind,

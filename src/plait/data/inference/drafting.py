@@ -16,11 +16,12 @@ from plait.tasks import Binary
 from .choosing import choose_features
 from .drafted import Draft
 from .facts import Facts, SampledLog, draw, facts_of
+from .feedback import Outcome
 from .funnel import Funnel, find_funnel
 from .guesses import Caution, FeatureGuess, TableGuess, TaskGuess
 from .joining import guess_tables
 from .leaks import find_leaks
-from .outcomes import Outcome, find_outcomes
+from .outcomes import find_outcomes
 from .privacy import find_personal, find_protected
 from .proposing import propose_tasks
 from .repetition import find_constants, find_duplicates
@@ -98,7 +99,7 @@ def draft(
     funnel = find_funnel(log, outcomes)
     proposed, task_cautions = propose_tasks(log, facts, outcomes, funnel)
     split = guess_split(parts, time)
-    tasks, settled = settle(log, proposed, split, time=time.name if time else None)
+    tasks, settled = settle(log, _parents_first(proposed), split, time=time.name if time else None)
     others = _others(facts, outcomes)
     found = [
         *table_cautions,
@@ -149,6 +150,17 @@ def _with_tables(
     return log, facts
 
 
+def _parents_first(guesses: Sequence[TaskGuess]) -> list[TaskGuess]:
+    """The tasks in the order of the funnel, else in that of the log."""
+    left, placed = list(guesses), list[TaskGuess]()
+    while left:
+        waiting = {guess.task.name for guess in left}
+        ready = next(guess for guess in left if not waiting & set(guess.task.parents))
+        left.remove(ready)
+        placed.append(ready)
+    return placed
+
+
 def _others(facts: Mapping[str, Facts], outcomes: Sequence[Outcome]) -> list[Facts]:
     feedback = {outcome.facts.name for outcome in outcomes}
     return [entry for name, entry in facts.items() if name not in feedback]
@@ -176,7 +188,8 @@ def _about_columns(
 ) -> list[Caution]:
     """What looks odd about columns that are no feedback."""
     apart = [of_role[role] for role in _NOT_SUSPECT if role in of_role]
-    free = [e for e in columns if e is not parts and not any(e is role for role in apart)]
+    named = [entry for entry in columns if entry.name.strip()]
+    free = [e for e in named if e is not parts and not any(e is role for role in apart)]
     constants = find_constants(free)
     flat = {caution.columns[0] for caution in constants}
     suspects = [entry for entry in free if entry.name not in flat]
@@ -256,8 +269,12 @@ def _slices(
 
 
 def _no_outcome(facts: Mapping[str, Facts]) -> str:
-    names = ", ".join(name for name, entry in facts.items() if entry.table is None)
-    return (
+    columns = [entry for entry in facts.values() if entry.table is None]
+    told = (
         "No column of the log looks like feedback (a click, a purchase, a rating, a time watched, "
-        f"an amount): {names}. Say which it is: --label COLUMN, or `labels` in Python."
+        f"an amount): {', '.join(entry.name for entry in columns)}."
     )
+    flat = [entry.name for entry in columns if entry.distinct <= 1 and not entry.nulls]
+    if flat:
+        told += f" One value on every row have {', '.join(flat)}: rows of one kind teach nothing."
+    return f"{told} Say which it is: --label COLUMN, or `labels` in Python."

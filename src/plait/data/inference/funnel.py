@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .facts import SampledLog
-from .outcomes import Outcome
+from .feedback import Outcome
 
 __all__ = ["Funnel", "find_funnel", "is_no_chance"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -19,6 +19,7 @@ __all__ = [
     "SplitGuess",
     "TableGuess",
     "TaskGuess",
+    "sentences",
 ]
 
 CautionKind: TypeAlias = Literal[
@@ -38,6 +39,8 @@ CautionKind: TypeAlias = Literal[
     "few_positives",
     "unmatched_keys",
 ]
+
+_MOST_LISTED = 12
 
 LEAKS: tuple[CautionKind, ...] = (
     "equals_label",
@@ -71,6 +74,30 @@ class Caution:
     def is_leak(self) -> bool:
         """Whether it says that a column knows what is to be predicted."""
         return self.kind in LEAKS
+
+
+def sentences(cautions: Iterable[Caution]) -> list[str]:
+    """A line for each caution; one for all those of a kind that have the same reason.
+
+    Example:
+        >>> same = "0 on every row"
+        >>> sentences([Caution("constant", (name,), same) for name in ("a", "b", "c")])
+        ['constant: a, b, c: 0 on every row']
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for caution in cautions:
+        columns = caution.columns if caution.kind == "no_negatives" else caution.columns[:1]
+        found.setdefault((caution.kind, caution.reason), []).extend(columns)
+    return [
+        f"{kind.replace('_', ' ')}: {_listed(columns)}: {reason}"
+        for (kind, reason), columns in found.items()
+    ]
+
+
+def _listed(columns: Sequence[str]) -> str:
+    more = len(columns) - _MOST_LISTED
+    listed = ", ".join(columns[:_MOST_LISTED])
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 @dataclass(frozen=True)

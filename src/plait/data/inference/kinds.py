@@ -11,7 +11,7 @@ import polars as pl
 from plait.data.schema import Categorical, Feature, MultiHot, Numeric, Sequence, Vector
 
 from .facts import Facts
-from .words import CODES, LISTS, VECTORS, has, is_whole_number_name
+from .words import CODES, ITEM, KEY, LISTS, USER, VECTORS, has, is_whole_number_name
 
 __all__ = ["guess_kind"]
 
@@ -143,8 +143,9 @@ def _number(entry: Facts) -> Reading:
         return Reading(Categorical(entry.name), "two values")
     if not entry.is_whole:
         return Reading(Numeric(entry.name), f"{_range(entry)}, {entry.distinct:,} values")
-    is_code = has(entry.words, CODES) or is_whole_number_name(entry.words)
-    if is_code and entry.table is None and entry.is_unique and entry.distinct > _FEW:
+    is_code = has(entry.words, CODES) or is_whole_number_name(entry.words) or _names_one(entry)
+    is_own = entry.table is None and entry.is_unique and entry.distinct > _FEW
+    if is_own and (is_code or _counts_rows(entry)):
         return _useless("another number on every row: the row's own id")
     if is_code:
         return Reading(
@@ -153,6 +154,17 @@ def _number(entry: Facts) -> Reading:
     if entry.distinct <= 3:
         return Reading(Categorical(entry.name), f"{entry.distinct} whole numbers")
     return Reading(Numeric(entry.name), f"whole numbers, {_range(entry)}")
+
+
+def _names_one(entry: Facts) -> bool:
+    """Whether the name is that of a user or an item and nothing else."""
+    return bool(entry.words) and all(word in {*USER, *ITEM, *KEY} for word in entry.words)
+
+
+def _counts_rows(entry: Facts) -> bool:
+    """Whether each row has the next number."""
+    last = (entry.low or 0.0) + entry.rows - 1
+    return entry.high == last and not entry.nulls and bool((np.diff(entry.numbers) > 0).all())
 
 
 def _range(entry: Facts) -> str:

@@ -14,9 +14,9 @@ from plait.data.expressions import parse
 
 from .association import held_out, to_codes
 from .facts import Facts, SampledLog
+from .feedback import Outcome
 from .funnel import is_no_chance
 from .guesses import Caution
-from .outcomes import Outcome
 
 __all__ = ["find_leaks"]
 

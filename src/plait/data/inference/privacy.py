@@ -38,13 +38,14 @@ _PERSON = r"^\p{Lu}[\p{L}'.-]*(\s+\p{Lu}[\p{L}'.-]*){1,3}$"
 _PROTECTED = {
     "sex or gender": frozenset({"sex", "gender"}),
     "age": frozenset({"age", "birth", "birthday", "birthdate", "dob"}),
-    "race or ethnicity": frozenset({"race", "ethnicity", "ethnic", "hispanic"}),
+    "race or ethnicity": frozenset({"race", "ethnicity", "ethnic", "hispanic", "hisp", "latino"}),
     "religion": frozenset({"religion", "religious"}),
     "marital status": frozenset({"marital"}),
     "nationality": frozenset({"nationality", "citizenship", "citizen"}),
     "disability or health": frozenset({"disability", "disabled", "health", "pregnant"}),
     "sexual orientation": frozenset({"orientation", "lgbt"}),
-    "political opinion": frozenset({"political", "party", "union"}),
+    "political opinion": frozenset({"political", "party"}),
+    "membership of a trade union": frozenset({"union"}),
 }
 
 
@@ -59,7 +60,7 @@ def find_personal(columns: Iterable[Facts]) -> list[Caution]:
         what = _by_pattern(entry) or _by_name(entry)
         if what is not None:
             told, share = what
-            found.append(Caution("personal", (entry.name,), f"it seems to hold {told}", share))
+            found.append(Caution("personal", (entry.name,), f"{told}, it seems", share))
     return found
 
 
@@ -99,7 +100,7 @@ def _by_name(entry: Facts) -> tuple[str, dict[str, float]] | None:
     words = entry.words
     is_wide = entry.distinct > 20
     for told, vocabulary in _BY_NAME.items():
-        if has(words, vocabulary) and entry.is_text and is_wide:
+        if has(words, vocabulary) and is_wide and (entry.is_text or _has_long_numbers(entry)):
             return told, {}
     if entry.dtype.is_float() and is_wide:
         low, high = entry.low or 0.0, entry.high or 0.0
@@ -117,3 +118,8 @@ def _by_name(entry: Facts) -> tuple[str, dict[str, float]] | None:
         share = float(entry.values.drop_nulls().cast(pl.String).str.contains(_PERSON).mean() or 0.0)  # type: ignore[arg-type]
         return ("names of people", {"share": share}) if share >= _SHARE else None
     return None
+
+
+def _has_long_numbers(entry: Facts) -> bool:
+    """Whether whole numbers have seven digits or more, as numbers of telephones and papers have."""
+    return entry.dtype.is_integer() and float((entry.values >= 1_000_000).mean() or 0.0) >= _SHARE  # type: ignore[arg-type]

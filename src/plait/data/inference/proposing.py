@@ -13,9 +13,10 @@ from plait.data.expressions import parse
 from plait.tasks import Binary, Count, Multiclass, Regression, Task, Value, WatchTime
 
 from .facts import Facts, SampledLog
+from .feedback import Outcome, shown_number, written
 from .funnel import Funnel
 from .guesses import Caution, TaskGuess
-from .outcomes import Outcome, chances_of, written
+from .outcomes import chances_of
 from .words import LENGTH, UNITS, has
 
 __all__ = ["propose_tasks"]
@@ -151,9 +152,11 @@ def _rating(placed: _Placed) -> Iterator[TaskGuess]:
     levels = [good] if best > _MOST_MARKS_FOR_TOP or good == best else [good, best]
     above: tuple[str, ...] = placed.parents
     for level in levels:
-        shown = _short(level)
+        shown = shown_number(level)
         name = f"{placed.name}_at_least_{shown.replace('.', '_')}"
-        told = "the top mark" if level == best else f"a good mark: four fifths of {_short(best)}"
+        told = (
+            "the top mark" if level == best else f"a good mark: four fifths of {shown_number(best)}"
+        )
         task = Binary(
             name,
             label=f"{outcome.label} >= {shown}",
@@ -196,7 +199,7 @@ def _duration(placed: _Placed, log: SampledLog, facts: Mapping[str, Facts]) -> I
     if not len(spent):
         return
     long = _round_number(float(np.quantile(spent, 2 / 3)))
-    column, shown = placed.outcome.label, _short(long)
+    column, shown = placed.outcome.label, shown_number(long)
     is_masked = placed.outcome.facts.nulls > 0
     label = f"fill_null({column}, 0) >= {shown}" if is_masked else f"{column} >= {shown}"
     told = f"long: a round number near the upper third of {placed.outcome.facts.name}"
@@ -221,7 +224,11 @@ def _length_of(outcome: Outcome, log: SampledLog, facts: Mapping[str, Facts]) ->
             name = written(entry.name)
             if factor == 1:
                 return name
-            return f"{name} * {_short(factor)}" if factor > 1 else f"{name} / {_short(1 / factor)}"
+            return (
+                f"{name} * {shown_number(factor)}"
+                if factor > 1
+                else f"{name} / {shown_number(1 / factor)}"
+            )
     return None
 
 
@@ -277,7 +284,3 @@ def _round_number(value: float) -> float:
     power = 10.0 ** math.floor(math.log10(value))
     choices = [step * power for step in (1, 2, 5, 10)]
     return float(f"{min(choices, key=lambda choice: abs(math.log(choice / value))):.6g}")
-
-
-def _short(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"

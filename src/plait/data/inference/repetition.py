@@ -31,10 +31,10 @@ def find_constants(columns: Sequence[Facts]) -> list[Caution]:
 def _constants(columns: Sequence[Facts]) -> Iterator[Caution]:
     for entry in columns:
         if entry.known == 0:
-            yield Caution("constant", (entry.name,), "it is null on every row")
+            yield Caution("constant", (entry.name,), "null on every row")
         elif entry.distinct == 1 and entry.nulls == 0:
             shown = repr(entry.some(1)[0])
-            yield Caution("constant", (entry.name,), f"it is {shown[:60]} on every row")
+            yield Caution("constant", (entry.name,), f"{shown[:60]} on every row")
 
 
 def find_duplicates(columns: Sequence[Facts]) -> list[Caution]:

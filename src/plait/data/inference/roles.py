@@ -24,7 +24,7 @@ from .words import (
     has,
 )
 
-__all__ = ["guess_roles", "is_id"]
+__all__ = ["guess_roles"]
 
 _NEED_KEY = frozenset(
     [
@@ -76,18 +76,13 @@ def guess_roles(facts: Mapping[str, Facts]) -> list[RoleGuess]:
     return list(found.values())
 
 
-def is_id(facts: Facts) -> bool:
-    """Whether the values can be those of an id: whole numbers or texts, one a row."""
-    return not facts.is_list and (facts.dtype.is_integer() or facts.is_text)
-
-
 def _key(
     columns: Iterable[Facts], vocabulary: Sequence[str], what: str
 ) -> tuple[Facts, str] | None:
     candidates = [
         (place, -entry.distinct, entry.name, entry)
         for entry in columns
-        if is_id(entry) and not has(entry.words, EVENTS | PAST)
+        if _is_id(entry) and not has(entry.words, EVENTS | PAST)
         for place in [_place(entry.words, vocabulary)]
         if place is not None and entry.distinct >= 2 and entry.repeats >= 1.05
     ]
@@ -95,6 +90,11 @@ def _key(
         return None
     entry = min(candidates)[-1]
     return entry, f"named like an id of {what}; {_counted(entry)}"
+
+
+def _is_id(facts: Facts) -> bool:
+    """Whether the values can be those of an id: whole numbers or texts, one a row."""
+    return not facts.is_list and (facts.dtype.is_integer() or facts.is_text)
 
 
 def _place(words: Sequence[str], vocabulary: Sequence[str]) -> int | None:
@@ -117,7 +117,7 @@ def _other_key(
     candidates = [
         (-entry.distinct, entry.name, entry)
         for entry in columns
-        if is_id(entry)
+        if _is_id(entry)
         and entry.name not in taken
         and len(entry.words) > 1
         and has(entry.words, KEY)
@@ -171,7 +171,7 @@ def _request(columns: Iterable[Facts], user: Facts | None) -> tuple[Facts, str] 
     candidates = [
         (place, entry.name, entry)
         for entry in columns
-        if is_id(entry) and not entry.is_unique and entry.repeats >= 1.2 and entry.distinct >= 5
+        if _is_id(entry) and not entry.is_unique and entry.repeats >= 1.2 and entry.distinct >= 5
         for place in [_place(entry.words, REQUEST)]
         if place is not None and (user is None or _has_one(entry, user))
     ]
@@ -193,7 +193,7 @@ def _scenario(columns: Iterable[Facts]) -> tuple[Facts, str] | None:
         for entry in columns
         if has(entry.words, SCENARIO)
         and _is_about(entry.words, SCENARIO)
-        and (is_id(entry) and 2 <= entry.distinct <= 50)
+        and (_is_id(entry) and 2 <= entry.distinct <= 50)
     )
 
 

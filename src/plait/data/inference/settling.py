@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from plait.data.labels import TaskReader
 from plait.data.reading import collect_checked
@@ -14,6 +16,7 @@ from plait.errors import DataError
 from plait.tasks import Binary, Multiclass, Task
 
 from .facts import SampledLog
+from .feedback import shown_number
 from .guesses import Caution, SplitGuess, TaskGuess
 
 __all__ = ["settle"]
@@ -55,8 +58,7 @@ def settle(
         )
         settled.append(counted)
         if not learnable:
-            what = "positive" if is_binary else "label"
-            told = f"its {len(taught):,} training rows hold one {what} value only"
+            told = f"{_only(taught)}, so there is nothing to tell apart"
             cautions.append(Caution("not_learnable", (guess.task.name,), told))
         elif is_binary and isinstance(guess.task, Binary) and guess.task.trials is None:
             cautions += _few(guess.task, int((taught > 0).sum()))
@@ -68,6 +70,12 @@ def settle(
         )
     used = {guess.task.name for guess in settled if guess.is_used}
     return [_without_lost_parents(guess, used) for guess in settled], cautions
+
+
+def _only(taught: NDArray[np.floating]) -> str:
+    if not len(taught):
+        return "none of its training rows has a label"
+    return f"each of its {len(taught):,} training rows has the label {shown_number(taught[0])}"
 
 
 def _with_classes(task: Task, log: SampledLog) -> Task:

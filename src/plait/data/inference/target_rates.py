@@ -14,8 +14,8 @@ from plait.data.expressions import parse
 from plait.data.reading import collect_checked
 
 from .facts import Facts, SampledLog
+from .feedback import Outcome
 from .guesses import Caution
-from .outcomes import Outcome
 
 __all__ = ["find_target_rates"]
 

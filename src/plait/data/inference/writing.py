@@ -19,7 +19,7 @@ from plait.data.toml_values import (
     toml_value,
 )
 
-from .guesses import Caution, FeatureGuess, TableGuess, TaskGuess
+from .guesses import Caution, FeatureGuess, TableGuess, TaskGuess, sentences
 
 if TYPE_CHECKING:
     from .drafted import Draft
@@ -64,10 +64,8 @@ def _cautions(cautions: tuple[Caution, ...]) -> Iterator[str]:
         return
     yield "#"
     yield "# Look at these first:"
-    for caution in cautions:
-        what = caution.kind.replace("_", " ")
-        columns = ", ".join(caution.columns[:1] if caution.is_leak else caution.columns[:6])
-        yield from _comment(f"{what}: {columns}: {caution.reason}", first="# ! ", rest="#   ")
+    for sentence in sentences(cautions):
+        yield from _comment(sentence, first="# ! ", rest="#   ")
 
 
 def _log(draft: Draft, folder: Path) -> list[str]:
@@ -148,14 +146,15 @@ def _task(guess: TaskGuess) -> list[str]:
     ]
     if guess.is_used:
         return lines
-    return ["# Left out, since its training rows hold one label only:", *map(_as_comment, lines)]
+    return ["# Left out, since its training rows hold no two labels:", *map(_as_comment, lines)]
 
 
 def _told(guess: TaskGuess) -> str:
     told = guess.reason
     if guess.positives is not None and guess.observed:
         share = guess.positives / guess.observed
-        told += f"; above 0 on {guess.positives:,} of {guess.observed:,} rows ({share:.2%})"
+        above = "positive" if guess.task.kind == "binary" else "above 0"
+        told += f"; {above} on {guess.positives:,} of {guess.observed:,} rows ({share:.2%})"
     else:
         told += f"; known on {guess.observed:,} rows"
     return told[0].upper() + told[1:] + "."

@@ -13,6 +13,8 @@ from plait.data.store import Store
 
 __all__ = ["DenseRows", "dense_rows", "sparse_rows"]
 
+FEW_SHARES = 64
+"""Most values of a list that trees get a column for each."""
 FEW_VALUES = 255
 """Most values of a column that histogram trees can split as categories."""
 
@@ -52,19 +54,31 @@ class DenseRows:
 
 
 def dense_rows(store: Store, rows: NDArray[np.int64]) -> DenseRows:
-    """Features `[n, F]` for trees: ids as they are, lists by their length, numbers.
+    """Features `[n, F]` for trees: ids as they are, lists by length and shares, numbers.
 
-    The bins of numbers are left out: trees cut for themselves.
+    Lists of more than `FEW_SHARES` values enter by their length alone. The bins of numbers are
+    left out: trees cut for themselves.
     """
     batch = store.batch(rows)
     places = [p for p, column in enumerate(store.layout.ids) if column.name == column.feature]
     sizes = [store.layout.table(store.layout.ids[place].table).num_rows for place in places]
-    lengths = [np.diff(batch.lists[c.name].offsets.numpy()) for c in store.layout.lists]
+    lists = [
+        _list_columns(batch.lists[column.name], store.layout.table(column.table).num_rows)
+        for column in store.layout.lists
+    ]
     columns = [batch.ids[:, place].numpy() for place in places]
     numbers = _plain_numbers(batch, store.layout)
-    values = np.column_stack([*columns, *lengths, numbers]).astype(np.float64)
+    values = np.column_stack([*columns, *lists, numbers]).astype(np.float64)
     few = tuple(at for at, size in enumerate(sizes) if size <= FEW_VALUES)
     return DenseRows(values, few, tuple(at for at in range(len(sizes)) if at not in few))
+
+
+def _list_columns(lists: Lists, num_rows: int) -> NDArray[np.float32]:
+    """The length of each row's list and, where values are few, the share of each: `[n, 1 + V]`."""
+    lengths = np.diff(lists.offsets.numpy())[:, None].astype(np.float32)
+    if num_rows > FEW_SHARES:
+        return lengths
+    return np.hstack([lengths, _bag(lists, num_rows).toarray()])
 
 
 def _plain_numbers(batch: Batch, layout: Layout) -> NDArray[np.float32]:
