@@ -39,7 +39,8 @@ def tuned_trees(
     keys = {p for p in places if wide.table(wide.ids[p].table).is_key}
     known = dense_rows(train, np.arange(train.num_rows))
     left_out = sorted({places.index(p) for p in keys} | set(known.ids))
-    kept = [at for at in range(known.values.shape[1]) if at not in left_out]
+    varies = known.values.min(axis=0) < known.values.max(axis=0)
+    kept = [int(at) for at in np.flatnonzero(varies) if at not in left_out]
     categories = [kept.index(at) for at in known.categories if at in kept]
     seen = _rows(task, train, kept)
     held_out = _rows(task, valid, kept)

@@ -21,8 +21,9 @@ class Encoded(NamedTuple):
 
     Attributes:
         main: `[B, D]`, all shared features side by side, after the interaction.
-        per_task: `[B, D_k]` by task: features that only some tasks may read. They go past the
-            shared network, straight to the tower.
+        per_task: `[B, D_k]` by task: features that only some tasks may read, then what the product
+            of user and item gives to the task. They go past the shared network, straight to the
+            tower.
         tokens: `[B, F, d]`, one vector a field, where the architecture needs them.
         context: `[B, C]`, what personal gates read, where needed.
         scenario: int `[B]`, ids below `Widths.num_scenarios`, where needed.

@@ -56,7 +56,8 @@ class Override:
             place = self._place(here, step)
             if isinstance(here, dict):
                 here.setdefault(place, {})
-            here[place] = named_table(here[place])
+            # `history = false`, with a setting of a history below it, means that history.
+            here[place] = {} if isinstance(here[place], bool) else named_table(here[place])
             here = here[place]
         here[self._place(here, self.path[-1])] = self.value
 

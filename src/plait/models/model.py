@@ -36,7 +36,8 @@ class Fields(NamedTuple):
 
     Attributes:
         vectors: `[B, d_f]` by entry: a categorical's vector, a numeric's encoding, the vector of
-            its bin (`age.bin`), a vector feature.
+            its bin (`age.bin`), a vector feature; and of the product of user and item, the vectors
+            (`user.factors`) and each task's biases (`user.bias.click`).
         lists: the vectors of list features, not yet pooled.
         scenario: int `[B]`, id of the scenario, where the schema has one among its features.
     """
@@ -76,7 +77,8 @@ class MultiTaskModel(nn.Module):
         tower: widths of the hidden layers between a task's representation and its head, where the
             task names none.
         dropout: in the towers.
-        id_dropout: share of rows on which the vector of a user or item is left out in training.
+        id_dropout: share of rows on which the vector of a user or item is left out of the deep
+            network in training.
         unknown_rate: share of ids that are read as *unknown* in training, so that the unknown
             vector is trained.
 
@@ -189,8 +191,9 @@ class MultiTaskModel(nn.Module):
     def encode(self, fields: Fields) -> Encoded:
         """The features side by side: `main` for all tasks, `per_task` for those hidden from some.
 
-        Lists are pooled by their mean. Tokens, context and scenario are there where the
-        architecture needs them.
+        The product of user and item and the biases stand in `per_task`, behind the features. Lists
+        are pooled by their mean. Tokens, context and scenario are there where the architecture
+        needs them.
         """
         entries = dict(fields.vectors)
         if self.training and self.id_dropout > 0:
@@ -227,7 +230,7 @@ class MultiTaskModel(nn.Module):
         return self.architecture.share(encoded)._replace(per_task=encoded.per_task)
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
-        """Each task's representation `[B, H]`, with the features that only it may read."""
+        """Each task's representation `[B, H]`, and behind it what goes past the shared network."""
         representations = self.architecture.split(shared)
         for link in self._links():
             representations = link.couple(representations)

@@ -42,8 +42,9 @@ class Objective(ABC):
 class Supervised(Objective):
     """Each task's loss over its observed rows, and a penalty on the users' and items' vectors.
 
-    The penalty is half the squared norm of the *looked-up* rows of key tables, averaged over the
-    batch: a row that is used more is held back more, and rows that are not touched cost nothing.
+    The penalty is half the squared norm of the *looked-up* rows of key tables, those of the product
+    of user and item among them, averaged over the batch: a row that is used more is held back more,
+    and rows that are not touched cost nothing.
 
     A row of weight 0 is as if its label were missing.
 

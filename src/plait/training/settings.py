@@ -32,7 +32,8 @@ class Training:
         learning_rate: of the dense layers (AdamW).
         weight_decay: of the dense layers; biases are left alone.
         table_learning_rate: of the tables (row-wise Adagrad).
-        key_l2: factor of half the squared norm of looked-up user and item vectors.
+        key_l2: factor of half the squared norm of looked-up user and item vectors, and of the
+            vectors and biases of their product.
         clip_norm: largest norm of the dense gradient; None: not clipped.
         schedule: of both rates after the warm-up: `constant`, or down to a tenth by `cosine` or
             `linear`.
@@ -54,7 +55,7 @@ class Training:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-5
     table_learning_rate: float = 0.01
-    key_l2: float = 0.2
+    key_l2: float = 0.1
     clip_norm: float | None = None
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup_steps: int = 0

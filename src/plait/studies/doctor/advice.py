@@ -143,7 +143,7 @@ def _at_chance(found: Examination) -> Iterator[Advice]:
             74,
             f"Ordered no better than by chance: {joined(poor)}.",
             "See whether the label is right, and add features that say something about it: the "
-            "user's history, the item's past rates (`[history]`).",
+            "user's history, the item's past rates (name the roles `user` and `item`).",
         )
 
 
@@ -154,8 +154,8 @@ def _unseen(found: Examination) -> Iterator[Advice]:
         yield Advice(
             50 + 40 * max(entry.after for entry in many),
             f"Many rows of {found.compared_with} hold values that training never saw: {told}.",
-            "Give the model features that describe users and items beyond their id, set "
-            "`model.id_dropout = 0.2`, and retrain more often.",
+            "Give the model features that describe users and items beyond their id, raise "
+            "`model.id_dropout` (0.3 to 0.5), and retrain more often.",
         )
 
 
@@ -277,7 +277,8 @@ def _always(found: Examination) -> Iterator[Advice]:
     yield Advice(
         2,
         "What users did before is often the best feature.",
-        "Add history features (`[history]`): past items, counts and rates from earlier events.",
+        "Name the roles `user`, `item` and `time`, which make a history, and list past items, too: "
+        "`[history]` with `sequence_length = 20`.",
     )
     yield Advice(
         1,
