@@ -43,8 +43,8 @@ check: install ## Format, lint, types and import contract: the fast part of `mak
 test: check ## Everything that must pass: `make check`, then unit, system and docs tests (CI runs this)
 	$(BIN)/python -m pytest -n $(WORKERS) tests
 
-demo: install ## Train, judge and serve a small model on made data
-	$(BIN)/python examples/quickstart.py
+demo: install ## Make a log, draft, train and compare on it, and write a report: about a minute
+	$(BIN)/plait demo --out plait-demo --force
 
 bench: install ## Run every benchmark in its short form, to see that it works
 	@test -n "$(BENCHMARKS)" || { echo "There is no benchmark in benchmarks/."; exit 1; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_report_writes_both_files_and_says_where(run_folder: Path) -> None:
     html, markdown = run_folder / "report.html", run_folder / "report.md"
     assert ended.stdout == f"Wrote {html} and {markdown}.\n"
     assert html.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert markdown.read_text(encoding="utf-8").startswith("# Report on run")
+    assert markdown.read_text(encoding="utf-8").startswith(f"# Report on {run_folder.parent.name}")
 
 
 def test_report_prints_one_json_document_where_asked(run_folder: Path) -> None:
@@ -76,7 +77,7 @@ def test_doctor_ends_with_three_things_to_try(run_folder: Path) -> None:
     before, _, after = ended.stdout.partition("The first three things to try\n")
     for title in ("Labels", "Features", "What each task leans on", "Training rows and others"):
         assert title in before
-    assert [line[0] for line in after.splitlines() if line[1:2] == "."] == ["1", "2", "3"]
+    assert re.findall(r"^(\d)\. ", after, re.MULTILINE) == ["1", "2", "3"]
 
 
 def test_doctor_compares_with_a_file_and_prints_json(run_folder: Path, tmp_path: Path) -> None:

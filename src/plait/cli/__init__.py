@@ -12,6 +12,7 @@ import typer
 
 from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
+from .demo import demo
 from .drafting import init
 from .studies import doctor, report
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, train, evaluate, predict, report, doctor, simulate, data, schema):
+for command in (demo, init, train, evaluate, predict, report, doctor, simulate, data, schema):
     app.command()(command)
 
 

@@ -97,8 +97,10 @@ def _print_document(document: Document) -> None:
         for block in section.blocks:
             if isinstance(block, TableBlock):
                 _print_table(console, block)
-            elif isinstance(block, str | Notice):
-                console.print(Text(block if isinstance(block, str) else block.text))
+            elif isinstance(block, Notice):
+                console.print(Text(f"{block.text} {block.command}".rstrip()))
+            elif isinstance(block, str):
+                console.print(Text(block))
 
 
 def _print_table(console: Console, block: Table) -> None:

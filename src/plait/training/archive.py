@@ -92,13 +92,18 @@ class Archive:
         assert self.folder is not None
         return self.folder / f"step-{entry.step:08d}.safetensors"
 
+    def finished_path(self, entry: Entry) -> Path:
+        """The file that holds an entry's state as a finished run gives it out: levelled, fitted."""
+        path = self.path(entry)
+        return path.with_name(f"finished-{path.name}")
+
     def collect(self) -> None:
         """Remove the files of entries that are no longer kept."""
         if self.folder is None:
             return
         kept = self._kept_steps()
-        for path in self.folder.glob("step-*.safetensors"):
-            if int(path.stem.removeprefix("step-")) not in kept:
+        for path in self.folder.glob("*step-*.safetensors"):
+            if int(path.stem.rpartition("-")[2]) not in kept:
                 path.unlink()
 
     def to_json(self) -> dict[str, Any]:

@@ -31,11 +31,16 @@ def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
     archive = _archive(folder)
     if task not in archive.best_of_task:
         raise UnknownNameError(task, what="task", known=archive.best_of_task, where="the archive")
-    return load_file(archive.path(archive.best_of_task[task]))
+    entry = archive.best_of_task[task]
+    finished = archive.finished_path(entry)
+    return load_file(finished if finished.exists() else archive.path(entry))
 
 
 def finish_kept(model: MultiTaskModel, train: Store, valid: Store | None, folder: Path) -> None:
-    """Do for the best state of each task what is done for the result of a run."""
+    """Do for the best state of each task what is done for the result of a run.
+
+    The states that training kept stay as they are: a run that is resumed begins from them.
+    """
     result = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     archive = _archive(folder)
     kept = {entry.step: entry for entry in archive.best_of_task.values()}
@@ -43,7 +48,7 @@ def finish_kept(model: MultiTaskModel, train: Store, valid: Store | None, folder
         model.load_state_dict(load_file(archive.path(entry)))
         level_base_rates(model, train)
         calibrate_heads(model, valid or train)
-        save_tensors(model.state_dict(), archive.path(entry))
+        save_tensors(model.state_dict(), archive.finished_path(entry))
     model.load_state_dict(result)
 
 

@@ -40,7 +40,7 @@ def feed(rows: int = 1600, *, seed: int = 0) -> pl.DataFrame:
 
 
 def train(folder: Path, frame: pl.DataFrame | None = None, *, epochs: int = 3) -> Run:
-    """A run of a second or two."""
+    """A run of a second or two, of the features named here and no other."""
     return plait.train(
         feed() if frame is None else frame,
         schema=plait.Schema(
@@ -55,6 +55,8 @@ def train(folder: Path, frame: pl.DataFrame | None = None, *, epochs: int = 3) -
             time="time",
             request="request",
         ),
+        history=False,
+        factors=0,
         tasks=(
             plait.Binary("click"),
             plait.Binary("buy", parents=("click",)),

@@ -72,9 +72,15 @@ class Tables:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that should not be overlooked."""
+    """Something that should not be overlooked.
+
+    Attributes:
+        text: what.
+        command: what to type; empty where there is nothing to type.
+    """
 
     text: str
+    command: str = ""
 
 
 @dataclass(frozen=True)

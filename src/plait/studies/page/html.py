@@ -57,7 +57,9 @@ def _block(block: Block) -> Element:
     if isinstance(block, str):
         return node("p", None, block)
     if isinstance(block, Notice):
-        return node("p", {"class": "notice", "role": "note"}, block.text)
+        code = node("code", None, block.command)
+        command: tuple[Element | str, ...] = (" ", code) if block.command else ()
+        return node("p", {"class": "notice", "role": "note"}, block.text, *command)
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Tables):

@@ -44,7 +44,8 @@ def _block(block: Block) -> Iterator[str]:
     if isinstance(block, str):
         yield from (escaped(block), "")
     elif isinstance(block, Notice):
-        yield from (f"> **Note.** {escaped(block.text)}", "")
+        command = f" {_code(block.command)}" if block.command else ""
+        yield from (f"> **Note.** {escaped(block.text)}{command}", "")
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Tables):
@@ -60,6 +61,18 @@ def _block(block: Block) -> Iterator[str]:
     else:
         for figure in block.figures:
             yield from _table(figure.table)
+
+
+def _code(command: str) -> str:
+    r"""A command as code, between more backticks than it holds in a row.
+
+    Example:
+        >>> print(_code("plait report runs/first"))
+        `plait report runs/first`
+    """
+    fence = "`" * (1 + max(map(len, re.findall("`+", command)), default=0))
+    room = " " if "`" in command else ""
+    return f"{fence}{room}{_LINE_END.sub(' ', command)}{room}{fence}"
 
 
 def _table(table: Table) -> Iterator[str]:

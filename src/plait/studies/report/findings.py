@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plait.errors import ConfigurationError
+from plait.errors import ConfigurationError, UnknownNameError
 from plait.metrics import Value
 from plait.studies.baselines import BASELINES, CHEAP, BaselineName, check_baselines
 from plait.studies.gates import GateUse, collapsed_gates, dead_experts, gate_use
@@ -36,6 +36,7 @@ class Options:
     Attributes:
         baselines: what to compare with; `constant`, `item_mean`, `logistic`, `trees`,
             `single_task`. The last three train models.
+        alone: tasks that `single_task` trains; None: every task.
         least_rows: numbers, items and slices of fewer rows than this are not shown.
         num_resamples: of each bootstrap interval.
         seed: of resamples, draws, ties and trees.
@@ -46,6 +47,7 @@ class Options:
     """
 
     baselines: tuple[BaselineName, ...] = CHEAP
+    alone: tuple[str, ...] | None = None
     least_rows: int = 20
     num_resamples: int = NUM_RESAMPLES
     seed: int = 0
@@ -60,13 +62,19 @@ class Options:
                 f"{self.num_resamples}."
             )
 
+    def baselines_of(self, output: str) -> tuple[BaselineName, ...]:
+        """What an output is compared with."""
+        if self.alone is None or output in self.alone:
+            return self.baselines
+        return tuple(name for name in self.baselines if name != "single_task")
+
 
 @dataclass(frozen=True)
 class Findings:
     """What is known of a run.
 
     Attributes:
-        run: its folder's name.
+        run: its folder's name, or that of the folder around one that is only called `run`.
         architecture: the sharing structure.
         links: ties between tasks.
         balancing: from several losses to gradients.
@@ -117,13 +125,20 @@ class Findings:
 
 
 def find(run: OpenedRun, options: Options) -> Findings:
-    """Study a run: judge it, compare it, and look at its rows, its gates and its lists."""
+    """Study a run: judge it, compare it, and look at its rows, its gates and its lists.
+
+    Raises:
+        UnknownNameError: `options.alone` names no task.
+    """
+    for name in options.alone or ():
+        if name not in run.model.tasks:
+            raise UnknownNameError(name, what="task", known=run.model.tasks, where="`alone`")
     gates = gate_use(run.model, run.judged)
     persons = _person_columns(run)
     shown, hidden = _slices(run, persons, options.least_rows)
     settings = run.settings
     return Findings(
-        run=run.folder.resolve().name,
+        run=_named(run.folder),
         folder=run.folder,
         architecture=type(run.model.architecture).__name__,
         links=tuple(link["name"] for link in settings["model"]["links"]),
@@ -134,7 +149,7 @@ def find(run: OpenedRun, options: Options) -> Findings:
             judge(
                 run,
                 output,
-                baselines=options.baselines,
+                baselines=options.baselines_of(output),
                 least_rows=options.least_rows,
                 num_resamples=options.num_resamples,
                 seed=options.seed,
@@ -163,6 +178,11 @@ def find(run: OpenedRun, options: Options) -> Findings:
         lists=study_lists(run, least_rows=options.least_rows, seed=options.seed),
         options=options,
     )
+
+
+def _named(folder: Path) -> str:
+    whole = folder.resolve()
+    return (whole.parent.name or whole.name) if whole.name == "run" else whole.name
 
 
 def _enough(value: Value, least_rows: int) -> Value:

@@ -27,7 +27,8 @@ def first_screen(findings: Findings) -> Section:
                 "some for testing (`split`)."
             )
         )
-    blocks += [*_standing(findings), *_sharing(findings), _compared(findings)]
+    blocks += [*_standing(findings), *_sharing(findings)]
+    blocks += [*_overview(findings.judgements), _compared(findings)]
     blocks.append(Cards(tuple(_card(judgement) for judgement in findings.judgements)))
     return Section("summary", f"Report on {findings.run}", blocks)
 
@@ -147,13 +148,49 @@ def _sharing(findings: Findings) -> list[str]:
     return [f"Training the tasks together {joined(told)}, against the same network alone."]
 
 
+def _overview(judgements: Sequence[Judgement]) -> list[Block]:
+    """Every output and every model in one table, where there is more than one output."""
+    made = [c.baseline for j in judgements for c in j.comparisons if not c.reason]
+    names = [title for title in reversed(BASELINES.values()) if title in made]
+    if len(judgements) < 2 or not names:
+        return []
+    told = "All outputs and models"
+    if any(not judgement.higher_is_better for judgement in judgements):
+        told += "; ↓: lower is better"
+    if any(_estimate(judgement, name) == "–" for judgement in judgements for name in names):
+        told += "; –: not run, or no number"
+    rows = tuple(
+        (
+            judgement.output,
+            metric_title(judgement.metric) + ("" if judgement.higher_is_better else " ↓"),
+            number(judgement.estimate.value),
+            *(_estimate(judgement, name) for name in names),
+            count(judgement.n),
+            count(judgement.n_positive),
+        )
+        for judgement in judgements
+    )
+    heads = ("output", "metric", "this model", *names, "rows", "positive")
+    shades = tuple(0.3 if head == "this model" else 0.0 for head in heads[1:])
+    return [Table(told, heads, rows, texts=(1,), shades=(shades,) * len(rows))]
+
+
+def _estimate(judgement: Judgement, baseline: str) -> str:
+    """A baseline's metric; a dash where it was not run on this output."""
+    found = [c for c in judgement.comparisons if c.baseline == baseline]
+    return number(found[0].estimate.value) if found else "–"
+
+
 def _compared(findings: Findings) -> Block:
     run = [BASELINES[name] for name in findings.options.baselines]
     left = [BASELINES[name] for name in findings.not_run]
     told = f"Compared with: {joined(run)}." if run else "Compared with nothing."
+    alone = findings.options.alone
+    if alone is not None and "single_task" in findings.options.baselines:
+        told += f" Trained alone: {joined(alone)}."
     if not left:
         return told
     told += f" Not run: {joined(left)}."
     if "single_task" in findings.not_run:
         told += " So this report does not say whether training the tasks together helped."
-    return Notice(f"{told} To run them: {command_for(findings, findings.not_run)}")
+    return Notice(f"{told} To run them:", command_for(findings, findings.not_run))

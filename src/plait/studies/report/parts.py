@@ -43,6 +43,7 @@ class PartSummary:
 
 def part_summaries(run: OpenedRun) -> tuple[PartSummary, ...]:
     """The parts that the run has, training rows first."""
+    names = set(run.schema.names)  # a history's features are null where nothing came before
     found = []
     for part in PARTS:
         store: Store | None = getattr(run.prepared, part)
@@ -59,7 +60,7 @@ def part_summaries(run: OpenedRun) -> tuple[PartSummary, ...]:
                 users=_users(run, store),
                 observed=counts["observed"],
                 positive=counts["positive"],
-                nulls=counts["nulls"],
+                nulls={name: n for name, n in counts["nulls"].items() if name in names},
                 unseen=counts["unseen"],
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.studies.page.blocks import Document, Section, Table
+from plait.studies.page.blocks import Document, Notice, Section, Table
 from plait.studies.page.markdown import escaped, markdown_of
 
 
@@ -22,3 +22,9 @@ def test_a_cell_stays_one_cell(text: str) -> None:
 
 def test_markup_is_shown_as_it_stands() -> None:
     assert escaped("*a* <b>") == "\\*a\\* &lt;b&gt;"
+
+
+def test_a_command_is_code() -> None:
+    notice = Notice("To run it:", "plait report 'a`b' <x>")
+    text = markdown_of(Document("d", (Section("s", "S", [notice]),)))
+    assert "> **Note.** To run it: `` plait report 'a`b' <x> ``\n" in text

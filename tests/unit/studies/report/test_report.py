@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Iterator
@@ -44,8 +45,10 @@ def words(section: Section) -> str:
 
     def texts() -> Iterator[str]:
         for block in section.blocks:
-            if isinstance(block, str | Notice):
-                yield block if isinstance(block, str) else block.text
+            if isinstance(block, str):
+                yield block
+            elif isinstance(block, Notice):
+                yield f"{block.text} {block.command}"
 
     return " ".join(texts()).replace("\N{NO-BREAK SPACE}", " ")
 
@@ -245,3 +248,36 @@ def test_options_out_of_range_are_refused() -> None:
         Options(num_resamples=1)
     with pytest.raises(UnknownNameError, match="no baseline 'forest'"):
         Options(baselines=("forest",))  # type: ignore[arg-type]
+
+
+def test_one_table_holds_every_output_and_every_model(findings: Findings) -> None:
+    (table,) = [t for t in tables(section(findings, "summary")) if "All outputs" in t.caption]
+    models = ("this model", "item mean", "constant")
+    assert table.columns == ("output", "metric", *models, "rows", "positive")
+    for row, judgement in zip(table.rows, findings.judgements, strict=True):
+        assert (row[0], row[5]) == (judgement.output, f"{judgement.n:,}")
+        found = {c.baseline: c.estimate for c in judgement.comparisons}
+        found["this model"] = judgement.estimate
+        for name, cell in zip(models, row[2:5], strict=True):
+            value = found[name].value
+            assert cell == "–" if math.isnan(value) else float(cell) == pytest.approx(value, 0.005)
+    directions = {row[0]: row[1].endswith("↓") for row in table.rows}
+    assert directions == {j.output: not j.higher_is_better for j in findings.judgements}
+
+
+def test_only_the_tasks_that_are_named_are_trained_alone(run: OpenedRun) -> None:
+    options = Options(baselines=("constant", "single_task"), alone=("buy",), num_resamples=5)
+    found = find(run, options)
+    compared = {j.output: [c.baseline for c in j.comparisons] for j in found.judgements}
+    assert compared["buy"] == ["constant", "single-task network"]
+    assert compared["click"] == compared["stars"] == ["constant"]
+    assert "single-task network. Trained alone: buy." in words(section(found, "summary"))
+    with pytest.raises(UnknownNameError, match=r"There is no task 'by' in `alone`. Did you mean"):
+        find(run, Options(alone=("by",)))
+
+
+def test_a_run_that_is_only_called_run_is_named_by_the_folder_around_it(run: OpenedRun) -> None:
+    options = Options(baselines=(), num_resamples=5)
+    moved = replace(run, folder=run.folder.parent / "feed" / "run")
+    assert find(moved, options).run == "feed"
+    assert find(run, options).run == run.folder.name
