@@ -28,7 +28,7 @@ from plait.experiment.running import build
 from plait.models import ArchitectureFactory
 from plait.serving import Predictor
 from plait.tasks import Binary, Multiclass, Regression, Task
-from plait.training import Trainer, Training, calibrate_heads, level_base_rates
+from plait.training import Trainer, Training, finish
 
 FEWEST_TO_SPLIT = 100
 """Fewer rows than this are all trained on; there is no early stopping then."""
@@ -94,8 +94,7 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
             model = build(prepared, seed=training.seed, architecture=self.architecture)
             trainer = Trainer(model, training, balancer=self.balancer)
             self.history_ = trainer.fit(prepared.train, prepared.valid)
-            level_base_rates(model, prepared.train)
-            calibrate_heads(model, prepared.valid or prepared.train)
+            finish(model, prepared.train, prepared.valid)
         self.predictor_ = Predictor(Artifact(model, prepared.preprocessor, schema))
         self.task_names_ = tuple(task.name for task in tasks)
         self._one_column = np.ndim(y) == 1

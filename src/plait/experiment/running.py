@@ -38,12 +38,11 @@ from plait.training import (
     Evaluation,
     Trainer,
     Training,
-    calibrate_heads,
     evaluate_store,
+    finish,
     finish_kept,
     fit_heads,
     grow_from,
-    level_base_rates,
 )
 from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
@@ -202,8 +201,7 @@ def train(
         model, settings, balancer=balancer, callbacks=callbacks, folder=folder / "training"
     )
     course = trainer.fit(prepared.train, prepared.valid)
-    level_base_rates(model, prepared.train)
-    calibrate_heads(model, prepared.valid or prepared.train)
+    finish(model, prepared.train, prepared.valid)
     finish_kept(model, prepared.train, prepared.valid, folder / "training")
     return _finish(folder, model, prepared, whole, course, group_by=group_by, slices=slices)
 

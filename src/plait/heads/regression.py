@@ -24,7 +24,10 @@ class RegressionHead(Head):
     `clip_quantile` of the training labels, and m and s are mean and standard deviation of T over
     the training rows. Losses are therefore of order 1 whatever the unit.
 
-    Without a transform the prediction is m + s z. With `log1p`, f = m + s z estimates the mean of
+    A trained model may be straightened: z' = a + b z takes the place of z in predictions, with a
+    and b from rows that training did not see (`plait.training.straighten`); 0 and 1 until then.
+
+    Without a transform the prediction is m + s z'. With `log1p`, f = m + s z' estimates the mean of
     log(1 + y), whose exponential falls short of the mean of 1 + y. The smearing estimate (Duan,
     `Smearing Estimate: A Nonparametric Retransformation Method
     <https://doi.org/10.1080/01621459.1983.10478017>`_, 1983) multiplies by the mean of
@@ -47,6 +50,8 @@ class RegressionHead(Head):
     label_mean: Tensor
     ceiling: Tensor
     smearing: Tensor
+    slope: Tensor
+    intercept: Tensor
 
     def __init__(self, task: Regression) -> None:
         super().__init__(task)
@@ -55,6 +60,8 @@ class RegressionHead(Head):
         self.register_buffer("label_mean", torch.tensor(0.0))
         self.register_buffer("ceiling", torch.tensor(torch.inf))
         self.register_buffer("smearing", torch.tensor(1.0))
+        self.register_buffer("slope", torch.tensor(1.0))
+        self.register_buffer("intercept", torch.tensor(0.0))
 
     @property
     def out_features(self) -> int:
@@ -97,6 +104,8 @@ class RegressionHead(Head):
         self.location.fill_(location)
         self.scale.fill_(scale)
         self.smearing.fill_(1.0)
+        self.slope.fill_(1.0)
+        self.intercept.fill_(0.0)
 
     def initial_bias(self) -> Tensor:
         """The number for which an uncalibrated `predict` gives the mean (clipped) label, `[1]`."""
@@ -105,7 +114,7 @@ class RegressionHead(Head):
 
     def loss(self, parameters: Tensor, target: Tensor, rows: Rows) -> Tensor:
         """Half the squared, Huber's or the absolute error, standardised; `[B]`."""
-        number, standardised = parameters.squeeze(-1), self._standardise(target)
+        number, standardised = parameters.squeeze(-1), self.standardised(target)
         match self.task.loss:
             case "squared":
                 return (number - standardised).square() / 2
@@ -116,7 +125,7 @@ class RegressionHead(Head):
 
     def predict(self, parameters: Tensor, rows: Rows) -> Tensor:
         """Expected label in its own unit, `[B]`."""
-        fitted = parameters.squeeze(-1) * self.scale + self.location
+        fitted = self._straightened(parameters) * self.scale + self.location
         if self.task.transform == "none":
             return fitted
         return (self.smearing * torch.exp(fitted.clamp(max=_LARGEST_EXPONENT)) - 1).clamp(min=0)
@@ -134,7 +143,9 @@ class RegressionHead(Head):
         """
         if not self.needs_calibration:
             return
-        residual = (self._standardise(target) - parameters.detach().squeeze(-1)) * self.scale
+        residual = (
+            self.standardised(target) - self._straightened(parameters.detach())
+        ) * self.scale
         factor = (weights * torch.exp(residual)).sum() / weights.sum()
         if not torch.isfinite(factor):
             raise TaskError(
@@ -144,8 +155,12 @@ class RegressionHead(Head):
             )
         self.smearing.copy_(factor)
 
-    def _standardise(self, target: Tensor) -> Tensor:
+    def standardised(self, target: Tensor) -> Tensor:
+        """What the loss compares with, from labels in their own unit; `[B]`."""
         return (self._transform(torch.minimum(target, self.ceiling)) - self.location) / self.scale
+
+    def _straightened(self, parameters: Tensor) -> Tensor:
+        return parameters.squeeze(-1) * self.slope + self.intercept
 
     def _transform(self, label: Tensor) -> Tensor:
         return torch.log1p(label) if self.task.transform == "log1p" else label

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .calibrating import calibrate_heads
 from .callbacks import Callback, EvaluationReport, History, StepReport
 from .evaluation import Evaluation, SliceResult, evaluate_store
+from .finishing import finish
 from .growing import grow_from
 from .kept import best_state_of, finish_kept
 from .levelling import level_base_rates
@@ -13,6 +14,7 @@ from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
 from .settings import Training
 from .setup import check_labels, expected_shares, fit_heads
+from .straightening import straighten
 from .trainer import Trainer
 
 __all__ = [
@@ -33,9 +35,11 @@ __all__ = [
     "check_labels",
     "evaluate_store",
     "expected_shares",
+    "finish",
     "finish_kept",
     "fit_heads",
     "grow_from",
     "level_base_rates",
     "predict_store",
+    "straighten",
 ]

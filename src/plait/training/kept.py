@@ -12,9 +12,8 @@ from plait.errors import ArtifactError, UnknownNameError
 from plait.models import MultiTaskModel
 
 from .archive import Archive
-from .calibrating import calibrate_heads
 from .checkpoint import read_checkpoint, save_tensors
-from .levelling import level_base_rates
+from .finishing import finish
 
 
 def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
@@ -46,8 +45,7 @@ def finish_kept(model: MultiTaskModel, train: Store, valid: Store | None, folder
     kept = {entry.step: entry for entry in archive.best_of_task.values()}
     for entry in kept.values():
         model.load_state_dict(load_file(archive.path(entry)))
-        level_base_rates(model, train)
-        calibrate_heads(model, valid or train)
+        finish(model, train, valid)
         save_tensors(model.state_dict(), archive.finished_path(entry))
     model.load_state_dict(result)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from plait.data.store import Store
 from plait.models import MultiTaskModel
@@ -28,6 +29,33 @@ def predict_store(
                 whole[name] = np.empty((store.num_rows, *values.shape[1:]), dtype=np.float32)
             whole[name][rows] = values
     return whole
+
+
+def parameters_of(
+    model: MultiTaskModel, store: Store, names: Sequence[str]
+) -> dict[str, tuple[Tensor, NDArray[np.int64]]]:
+    """What heads read on the rows where their task counts: `[n, out]` on the CPU, and the rows.
+
+    A task without an observed row of positive weight has no entry.
+    """
+    counted = {
+        name: np.flatnonzero(store.observed(name) & (store.weights(name) > 0)) for name in names
+    }
+    names = [name for name in names if len(counted[name])]
+    if not names:
+        return {}
+    device = next(model.parameters()).device
+    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, store.num_rows, ROWS_AT_ONCE):
+            stop = min(start + ROWS_AT_ONCE, store.num_rows)
+            parameters = model(store.batch(slice(start, stop)).to(device))
+            for name in names:
+                first, last = np.searchsorted(counted[name], (start, stop))
+                here = torch.from_numpy(counted[name][first:last] - start)
+                found[name].append(parameters[name].cpu()[here])
+    return {name: (torch.cat(parts).clone(), counted[name]) for name, parts in found.items()}
 
 
 def _slices(

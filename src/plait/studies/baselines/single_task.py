@@ -16,9 +16,8 @@ from plait.studies.opened import OpenedRun
 from plait.training import (
     Trainer,
     Training,
-    calibrate_heads,
+    finish,
     fit_heads,
-    level_base_rates,
     predict_store,
 )
 
@@ -40,8 +39,7 @@ def single_task(run: OpenedRun, name: str) -> NDArray[np.float64]:
         model: MultiTaskModel = build(run.train.layout, [alone])
     fit_heads(model, run.train)
     Trainer(model, settings).fit(run.train, run.prepared.valid)
-    level_base_rates(model, run.train)
-    calibrate_heads(model, run.prepared.valid or run.train)
+    finish(model, run.train, run.prepared.valid)
     return predict_store(model, run.judged)[name].astype(np.float64)
 
 
