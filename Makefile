@@ -44,7 +44,7 @@ test: check ## Everything that must pass: `make check`, then unit, system and do
 	$(BIN)/python -m pytest -n $(WORKERS) tests
 
 demo: install ## Make a log, draft, train and compare on it, and write a report: about a minute
-	$(BIN)/plait demo --out plait-demo --force
+	OMP_NUM_THREADS=2 $(BIN)/plait demo --out plait-demo --force
 
 bench: install ## Run every benchmark in its short form, to see that it works
 	@test -n "$(BENCHMARKS)" || { echo "There is no benchmark in benchmarks/."; exit 1; }
