@@ -13,7 +13,7 @@ LARGE_LOG = 250_000
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Settings of a training run. The defaults are one recipe, tuned on validation folds only.
+    """Settings of a training run. The defaults are one recipe for all logs.
 
     Stability: experimental.
 
