@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 from torch import Tensor, nn
 
 from plait.errors import ArchitectureError
+from plait.modules import PartlyLearnt, partly_learnt
 from plait.tasks import Task
 
 Need = Literal["tokens", "context", "scenario"]
@@ -56,12 +57,15 @@ class Widths:
 
     Attributes:
         main: D.
+        learnt: how many of the D, the first ones, come from tables and so have gradients. The
+            others are known numbers, and no backward pass need go through them. None: all.
         tokens: (F, d), where tokens are given.
         context: C, where a context is given.
         num_scenarios: where scenarios are given.
     """
 
     main: int
+    learnt: int | None = None
     tokens: tuple[int, int] | None = None
     context: int | None = None
     num_scenarios: int | None = None
@@ -112,6 +116,10 @@ class Architecture(nn.Module, ABC):
     @abstractmethod
     def out_features(self) -> int:
         """Width H of every task's representation."""
+
+    def parts(self, main: Tensor) -> Tensor | PartlyLearnt:
+        """`Encoded.main` for a first layer: in its two parts where that saves a backward pass."""
+        return partly_learnt(main, self.widths.learnt)
 
     @abstractmethod
     def share(self, encoded: Encoded) -> Shared:

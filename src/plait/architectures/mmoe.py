@@ -60,11 +60,11 @@ class MMoE(Architecture):
 
     def share(self, encoded: Encoded) -> Shared:
         """The experts' outputs, and what the gates read."""
-        return Shared(self.experts(encoded.main), (encoded.main,))
+        return Shared(self.experts(self.parts(encoded.main)), (encoded.main,))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's own mixture of the experts."""
-        (read,) = shared.gate_inputs
+        read = self.parts(*shared.gate_inputs)
         return {
             task: mix(gate(read), shared.experts)
             for task, gate in zip(self.tasks, self.gates, strict=True)
@@ -127,7 +127,8 @@ class OMoE(Architecture):
 
     def share(self, encoded: Encoded) -> Shared:
         """The one mixture of the experts."""
-        return Shared((mix(self.gate(encoded.main), self.experts(encoded.main)),))
+        read = self.parts(encoded.main)
+        return Shared((mix(self.gate(read), self.experts(read)),))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """To every task the same."""

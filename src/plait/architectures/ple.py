@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.errors import ArchitectureError
-from plait.modules import ExpertBank, SoftmaxGate, mix
+from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, mix, whole
 
 from .base import Architecture, Encoded, Shared, Widths
 from .mmoe import expert_names, named_mass
@@ -79,13 +79,15 @@ class PLE(Architecture):
 
         With one level all tasks read the same, and it is given once.
         """
-        read = self._reads(encoded)[-1]
-        by_task = read.by_task if self.inner else (encoded.main,)
+        read = self._reads(self.parts(encoded.main))[-1]
+        by_task = tuple(map(whole, read.by_task)) if self.inner else (encoded.main,)
         return Shared(self.last.shared(read.shared), by_task)
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's mixture of its own and the shared experts of the last level."""
-        by_task = shared.gate_inputs if self.inner else shared.gate_inputs * len(self.tasks)
+        by_task: Sequence[Tensor | PartlyLearnt] = shared.gate_inputs
+        if not self.inner:
+            by_task = (self.parts(*shared.gate_inputs),) * len(self.tasks)
         return {
             task: self.last.mix_for(number, read, (*self.last.own(number, read), *shared.experts))
             for number, (task, read) in enumerate(zip(self.tasks, by_task, strict=True))
@@ -101,22 +103,22 @@ class PLE(Architecture):
         masses: dict[str, dict[str, float]] = {}
         common = expert_names("shared", self.shared_experts)
         own = {task: expert_names(task, self.task_experts) for task in self.tasks}
-        levels = zip((*self.inner, self.last), self._reads(encoded), strict=True)
+        levels = zip((*self.inner, self.last), self._reads(encoded.main), strict=True)
         for number, (level, read) in enumerate(levels, start=1):
             assert isinstance(level, _Level)
             for task, gate, inputs in zip(self.tasks, level.gates, read.by_task, strict=True):
                 assert isinstance(gate, SoftmaxGate)
                 names = [*own[task], *common]
-                masses[f"level {number}, {task}"] = named_mass(gate.mass(inputs), names)
+                masses[f"level {number}, {task}"] = named_mass(gate.mass(whole(inputs)), names)
             if isinstance(level, _InnerLevel):
                 names = [*(name for task in self.tasks for name in own[task]), *common]
-                mass = level.shared_gate.mass(read.shared)
+                mass = level.shared_gate.mass(whole(read.shared))
                 masses[f"level {number}, shared"] = named_mass(mass, names)
         return masses
 
-    def _reads(self, encoded: Encoded) -> list[_Read]:
+    def _reads(self, main: Tensor | PartlyLearnt) -> list[_Read]:
         """What each level reads."""
-        reads = [_Read((encoded.main,) * len(self.tasks), encoded.main)]
+        reads = [_Read((main,) * len(self.tasks), main)]
         for level in self.inner:
             reads.append(level(reads[-1]))
         return reads
@@ -166,8 +168,8 @@ class CGC(PLE):
 class _Read(NamedTuple):
     """What a level reads: one `[B, D]` for each task, and one for the shared experts."""
 
-    by_task: tuple[Tensor, ...]
-    shared: Tensor
+    by_task: tuple[Tensor | PartlyLearnt, ...]
+    shared: Tensor | PartlyLearnt
 
 
 class _Level(nn.Module):
@@ -190,11 +192,13 @@ class _Level(nn.Module):
             SoftmaxGate(in_features, ple.task_experts + ple.shared_experts) for _ in ple.tasks
         )
 
-    def own(self, number: int, read: Tensor) -> tuple[Tensor, ...]:
+    def own(self, number: int, read: Tensor | PartlyLearnt) -> tuple[Tensor, ...]:
         """Outputs of one task's own experts."""
         return tuple(self.own_experts[number](read)) if self.own_experts else ()
 
-    def mix_for(self, number: int, read: Tensor, experts: Sequence[Tensor]) -> Tensor:
+    def mix_for(
+        self, number: int, read: Tensor | PartlyLearnt, experts: Sequence[Tensor]
+    ) -> Tensor:
         """One task's mixture of its own experts followed by the shared ones."""
         return mix(self.gates[number](read), experts)
 

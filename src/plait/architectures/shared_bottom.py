@@ -59,7 +59,7 @@ class SharedBottom(Architecture):
 
     def share(self, encoded: Encoded) -> Shared:
         """The network's output."""
-        return Shared((self.bottom(encoded.main),))
+        return Shared((self.bottom(self.parts(encoded.main)),))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """To every task the same."""

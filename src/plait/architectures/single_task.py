@@ -64,7 +64,8 @@ class SingleTask(Architecture):
 
     def share(self, encoded: Encoded) -> Shared:
         """The output of each task's network, in the order of the tasks."""
-        return Shared(tuple(network(encoded.main) for network in self.networks))
+        read = self.parts(encoded.main)
+        return Shared(tuple(network(read) for network in self.networks))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """To each task its own."""

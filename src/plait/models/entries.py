@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from plait.architectures import Widths
-from plait.data.batch import Layout
+from plait.data.batch import Layout, Number
 from plait.errors import TaskError, UnknownNameError
+from plait.modules import Run
 from plait.tasks import Task
 
 TOKEN_WIDTH = 16
@@ -53,7 +54,10 @@ def visible_entries(layout: Layout, tasks: Mapping[str, Task]) -> Visible:
 
 
 def entry_features(layout: Layout) -> dict[str, str]:
-    """The feature that each entry belongs to, in the order in which entries are laid out."""
+    """The feature that each entry belongs to, in the order in which entries are laid out.
+
+    What is learnt, the vectors of tables, stands before what is known.
+    """
     named = {column.name: column.feature for column in (*layout.ids, *layout.lists)}
     named |= {number.name: number.name for number in layout.numbers}
     return named | {name: name for name in layout.vectors or {}}
@@ -76,8 +80,10 @@ def main_widths(layout: Layout, shared: tuple[str, ...]) -> Widths:
     widths = entry_widths(layout)
     keys = [name for name in key_entries(layout) if name in shared]
     scenario = next((c.table for c in layout.ids if c.name == layout.scenario), None)
+    tables = {column.name for column in (*layout.ids, *layout.lists)}
     return Widths(
         main=sum(widths[entry] for entry in shared),
+        learnt=sum(widths[entry] for entry in shared if entry in tables),
         tokens=(len(shared), TOKEN_WIDTH),
         context=sum(widths[entry] for entry in keys) or None,
         num_scenarios=None if scenario is None else layout.table(scenario).num_rows,
@@ -89,16 +95,36 @@ def key_entries(layout: Layout) -> list[str]:
     return [column.name for column in layout.ids if layout.table(column.table).is_key]
 
 
-def encode_numbers(numbers: Tensor, layout: Layout) -> dict[str, Tensor]:
-    """Each numeric feature as `[B, 2 + pieces]`: quantile, missing, and the filled pieces."""
-    if not layout.numbers:
-        return {}
+def encode_numbers(
+    numbers: Tensor, layout: Layout, *, alone: Collection[str] = ()
+) -> dict[Run, Tensor]:
+    """Each numeric feature as quantile, missing, and the filled pieces: `2 + pieces` numbers.
+
+    Features of as many pieces that stand one after another are one run `[B, n * (2 + pieces)]`.
+    """
     columns = numbers.view(numbers.shape[0], len(layout.numbers), 3)  # [B, M, 3]
-    most = max(number.num_pieces for number in layout.numbers)
+    most = max((number.num_pieces for number in layout.numbers), default=0)
     piece = torch.arange(most, device=numbers.device, dtype=numbers.dtype)
-    filled = (columns[:, :, 1:2] - piece).clamp(0.0, 1.0)  # [B, M, P]
-    encoded = torch.cat([columns[:, :, 0::2], filled], dim=2).unbind(1)
-    return {
-        number.name: row if number.num_pieces == most else row[:, : 2 + number.num_pieces]
-        for number, row in zip(layout.numbers, encoded, strict=True)
-    }
+    encoded: dict[Run, Tensor] = {}
+    at = 0
+    for run in number_runs(layout, alone=alone):
+        part = columns[:, at : at + len(run)]
+        pieces = layout.numbers[at].num_pieces
+        filled = (part[:, :, 1:2] - piece[:pieces]).clamp(0.0, 1.0)  # [B, n, P]
+        encoded[run] = torch.cat([part[:, :, 0::2], filled], dim=2).flatten(1)
+        at += len(run)
+    return encoded
+
+
+def number_runs(layout: Layout, *, alone: Collection[str] = ()) -> list[Run]:
+    """Numeric features of as many pieces that follow one another."""
+    runs: list[Run] = []
+    last: Number | None = None
+    for number in layout.numbers:
+        apart = last is None or number.name in alone or last.name in alone
+        if last is None or apart or number.num_pieces != last.num_pieces:
+            runs.append((number.name,))
+        else:
+            runs[-1] = (*runs[-1], number.name)
+        last = number
+    return runs

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.data.batch import Column, Layout, Table
-from plait.modules import Tables
+from plait.modules import Run, Tables
 
 __all__ = ["FactorTerm", "KeyTables"]
 
@@ -39,18 +39,19 @@ class KeyTables(nn.Module):
                 Column(name, name, key)
                 for name, key in zip(self.names, (layout.user, layout.item), strict=True)
             ],
+            alone=self.names,
         )
         self.register_buffer("_places", torch.tensor(places), persistent=False)
 
-    def lookup(self, ids: Tensor) -> dict[str, Tensor]:
-        """Vectors `[B, width]` of user and item by name, from `Batch.ids`."""
-        found: tuple[dict[str, Tensor], object]
+    def lookup(self, ids: Tensor) -> dict[Run, Tensor]:
+        """Vectors `[B, width]` of user and item, each a run, from `Batch.ids`."""
+        found: tuple[dict[Run, Tensor], object]
         found = self.tables(ids.index_select(1, self.get_buffer("_places")), {})
         return found[0]
 
-    def both(self, vectors: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    def both(self, runs: Mapping[Run, Tensor]) -> Sequence[Tensor]:
         """The vectors of user and item among all that were looked up."""
-        return [vectors[name] for name in self.names]
+        return [runs[(name,)] for name in self.names]
 
 
 class FactorTerm(nn.Module):
@@ -75,9 +76,9 @@ class FactorTerm(nn.Module):
         for storage in self.biases.parameters():
             nn.init.zeros_(storage)
 
-    def inputs(self, product: Tensor, vectors: Mapping[str, Tensor]) -> Tensor:
+    def inputs(self, product: Tensor, runs: Mapping[Run, Tensor]) -> Tensor:
         """What `forward` reads `[B, width + out]`: the product, and the sum of both biases."""
-        user, item = self.biases.both(vectors)
+        user, item = self.biases.both(runs)
         return torch.cat([product, user + item], dim=1)
 
     def forward(self, inputs: Tensor) -> Tensor:

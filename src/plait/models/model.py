@@ -16,7 +16,7 @@ from plait.architectures import Architecture, Encoded, Link, MMoE, Shared, Width
 from plait.architectures.base import Derived
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
-from plait.modules import ListVectors, Tables, mean_pool
+from plait.modules import ListVectors, Run, Tables, mean_pool
 from plait.tasks import Task, check_tasks
 
 from .entries import (
@@ -34,17 +34,29 @@ from .tower import Tower
 class Fields(NamedTuple):
     """What `lookup` gives to `encode`.
 
+    An entry is a categorical's vector, a numeric's encoding, the vector of its bin (`age.bin`), a
+    vector feature; and of the product of user and item, the vectors (`user.factors`) and each
+    task's biases (`user.bias.click`). Entries of one width that follow one another and that all
+    tasks read lie side by side in one *run*.
+
     Attributes:
-        vectors: `[B, d_f]` by entry: a categorical's vector, a numeric's encoding, the vector of
-            its bin (`age.bin`), a vector feature; and of the product of user and item, the vectors
-            (`user.factors`) and each task's biases (`user.bias.click`).
+        runs: `[B, n * d]` by the names of the n entries of the run.
         lists: the vectors of list features, not yet pooled.
         scenario: int `[B]`, id of the scenario, where the schema has one among its features.
     """
 
-    vectors: Mapping[str, Tensor]
+    runs: Mapping[Run, Tensor]
     lists: Mapping[str, ListVectors]
     scenario: Tensor | None = None
+
+    @property
+    def vectors(self) -> dict[str, Tensor]:
+        """Views of the runs: `[B, d_f]` by entry."""
+        return {
+            name: vector
+            for run, side_by_side in self.runs.items()
+            for name, vector in zip(run, side_by_side.chunk(len(run), dim=1), strict=True)
+        }
 
 
 class Trace(NamedTuple):
@@ -108,13 +120,14 @@ class MultiTaskModel(nn.Module):
         self.dropout = dropout
         self.id_dropout = id_dropout
         self.unknown_rate = unknown_rate
-        self.tables = Tables(layout.tables, layout.ids, layout.lists)
         self._keys = key_entries(layout)
         drop_to_unknown = [not column.name.endswith(".bin") for column in layout.ids]
         self.register_buffer("_may_drop", torch.tensor(drop_to_unknown), persistent=False)
         self._visible = visible_entries(layout, self.tasks)
         widths = entry_widths(layout)
         shared = self._visible.shared
+        self._alone = {*self._keys, *widths} - ({*shared} - {*self._keys})
+        self.tables = Tables(layout.tables, layout.ids, layout.lists, alone=self._alone)
         self.architecture = architecture(main_widths(layout, shared), tuple(self.tasks))
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:
@@ -178,15 +191,16 @@ class MultiTaskModel(nn.Module):
             dropped = torch.rand(ids.shape, device=ids.device) < self.unknown_rate
             known = ids >= NUM_RESERVED
             ids = ids.masked_fill(dropped & known & self.get_buffer("_may_drop"), UNKNOWN)
-        vectors, lists = self.tables(ids, batch.lists)
-        vectors.update(encode_numbers(batch.numbers, self.layout))
-        vectors.update(batch.vectors)
+        found: tuple[dict[Run, Tensor], dict[str, ListVectors]] = self.tables(ids, batch.lists)
+        runs, lists = found
+        runs.update(encode_numbers(batch.numbers, self.layout, alone=self._alone))
+        runs.update({(name,): vector for name, vector in batch.vectors.items()})
         for tables in self.key_tables:
-            vectors.update(tables.lookup(ids))
+            runs.update(tables.lookup(ids))
         scenario = None
         if self.layout.scenario is not None:
             scenario = ids[:, [c.name for c in self.layout.ids].index(self.layout.scenario)]
-        return Fields(vectors, lists, scenario)
+        return Fields(runs, lists, scenario)
 
     def encode(self, fields: Fields) -> Encoded:
         """The features side by side: `main` for all tasks, `per_task` for those hidden from some.
@@ -195,33 +209,34 @@ class MultiTaskModel(nn.Module):
         are pooled by their mean. Tokens, context and scenario are there where the architecture
         needs them.
         """
-        entries = dict(fields.vectors)
+        runs = dict(fields.runs)
         if self.training and self.id_dropout > 0:
             for name in self._keys:
-                kept = torch.rand(len(entries[name]), 1, device=entries[name].device)
-                entries[name] = entries[name] * (kept >= self.id_dropout)
-        for name, vectors in fields.lists.items():
-            entries[name] = mean_pool(vectors.values, vectors.offsets, vectors.weights)
-        main = torch.cat([entries[name] for name in self._visible.shared], dim=1)  # [B, D]
+                kept = torch.rand(len(runs[name,]), 1, device=runs[name,].device)
+                runs[name,] = runs[name,] * (kept >= self.id_dropout)
+        for name, found in fields.lists.items():
+            runs[name,] = mean_pool(found.values, found.offsets, found.weights)
+        run_of = {name: run for run in runs for name in run}
+        in_order = dict.fromkeys(run_of[name] for name in self._visible.shared)
+        main = torch.cat([runs[run] for run in in_order], dim=1)  # [B, D]
         per_task = {
-            task: torch.cat([entries[name] for name in own], dim=1)  # [B, D_k]
+            task: torch.cat([runs[name,] for name in own], dim=1)  # [B, D_k]
             for task, own in self._visible.per_task.items()
             if own
         }
         if self.factor_tables is not None:
-            user, item = self.factor_tables.both(entries)
+            user, item = self.factor_tables.both(runs)
             product = user * item  # [B, factors]
             for task, term in self.factor_terms.items():
                 own_inputs = [per_task[task]] if task in per_task else []
-                per_task[task] = torch.cat([*own_inputs, term.inputs(product, entries)], dim=1)
-        needs, keys = self.architecture.needs, set(self._keys)
+                per_task[task] = torch.cat([*own_inputs, term.inputs(product, runs)], dim=1)
+        needs = self.architecture.needs
+        context = [runs[name,] for name in self._keys if name in self._visible.shared]
         return Encoded(
             main,
             per_task=per_task,
-            tokens=self._tokens(entries) if "tokens" in needs else None,
-            context=torch.cat([entries[n] for n in self._visible.shared if n in keys], dim=1)
-            if "context" in needs
-            else None,
+            tokens=self._tokens(Fields(runs, {}).vectors) if "tokens" in needs else None,
+            context=torch.cat(context, dim=1) if "context" in needs else None,
             scenario=fields.scenario if "scenario" in needs else None,
         )
 
@@ -282,7 +297,7 @@ class MultiTaskModel(nn.Module):
     def key_vectors(self, fields: Fields) -> list[Tensor]:
         """The looked-up vectors of users and items `[B, d]`, for a penalty on touched rows."""
         names = [name for tables in self.key_tables for name in tables.names]
-        return [fields.vectors[name] for name in (*self._keys, *names)]
+        return [fields.runs[name,] for name in (*self._keys, *names)]
 
     def table_parameters(self) -> list[nn.Parameter]:
         """The storages of all tables, whose gradients are row-sparse."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from .affine import PartlyLearnt, affine, partly_learnt, whole
+from .dropout import Dropout
 from .experts import ExpertBank
 from .gates import SoftmaxGate, mix
 from .mlp import MLP, Activation
 from .pooling import mean_pool
-from .tables import ListVectors, Tables
+from .tables import ListVectors, Run, Tables
 
 __all__ = [
     "MLP",
     "Activation",
+    "Dropout",
     "ExpertBank",
     "ListVectors",
+    "PartlyLearnt",
+    "Run",
     "SoftmaxGate",
     "Tables",
+    "affine",
     "mean_pool",
     "mix",
+    "partly_learnt",
+    "whole",
 ]

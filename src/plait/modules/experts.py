@@ -7,13 +7,16 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from plait.errors import ArchitectureError
 
+from .affine import PartlyLearnt, affine, whole
+from .dropout import Dropout
 from .mlp import Activation, activation_function, check_widths
 
 __all__ = ["ExpertBank"]
+
+Read = Tensor | PartlyLearnt
 
 
 class ExpertBank(nn.Module):
@@ -63,33 +66,38 @@ class ExpertBank(nn.Module):
         self.activation = activation_function(activation)
         self.weights = nn.ParameterList(torch.empty(num_experts, o, i) for i, o in pairwise(sizes))
         self.biases = nn.ParameterList(torch.zeros(num_experts, o) for o in sizes[1:])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for weight in self.weights:
             for expert in weight:
                 nn.init.xavier_uniform_(expert)
 
-    def forward(self, inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def forward(self, inputs: Read | Sequence[Read]) -> tuple[Tensor, ...]:
         """Outputs of the experts, E tensors `[B, out_features]`.
 
         Args:
-            inputs: `[B, in_features]` that all experts read, or one such tensor for each expert.
+            inputs: `[B, in_features]` that all experts read, whole or in its two parts, or one such
+                input for each expert.
         """
-        own = (inputs,) * self.num_experts if isinstance(inputs, Tensor) else tuple(inputs)
+        if isinstance(inputs, (Tensor, PartlyLearnt)):
+            own: tuple[Read, ...] = (inputs,) * self.num_experts
+        else:
+            own = tuple(inputs)
         assert len(own) == self.num_experts, (len(own), self.num_experts)
-        return self.run_one_by_one(own) if own[0].device.type == "cpu" else self.run_together(own)
+        read = own[0] if isinstance(own[0], Tensor) else own[0].learnt
+        return self.run_one_by_one(own) if read.device.type == "cpu" else self.run_together(own)
 
-    def run_one_by_one(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run_one_by_one(self, inputs: Sequence[Read]) -> tuple[Tensor, ...]:
         """The experts in a loop, each layer a matrix product of its own."""
         hidden = tuple(inputs)
         for weight, bias in zip(self.weights, self.biases, strict=True):
             # `unbind`, not indexing: its backward pass stacks once and fills no zeros.
             layers = zip(hidden, weight.unbind(), bias.unbind(), strict=True)
-            hidden = tuple(self._finish(functional.linear(h, w, b)) for h, w, b in layers)
-        return hidden
+            hidden = tuple(self._finish(affine(h, w, b)) for h, w, b in layers)
+        return tuple(whole(h) for h in hidden)
 
-    def run_together(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def run_together(self, inputs: Sequence[Read]) -> tuple[Tensor, ...]:
         """The experts at once, each layer one batched matrix product."""
-        hidden = torch.stack(tuple(inputs))  # [E, B, D]
+        hidden = torch.stack([whole(one) for one in inputs])  # [E, B, D]
         for weight, bias in zip(self.weights, self.biases, strict=True):
             product = torch.baddbmm(bias.unsqueeze(1), hidden, weight.transpose(1, 2))
             hidden = self._finish(product)

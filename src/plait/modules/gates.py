@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .affine import PartlyLearnt, affine
+
 __all__ = ["SoftmaxGate", "mix"]
 
 
@@ -38,9 +40,9 @@ class SoftmaxGate(nn.Module):
         if bias:
             nn.init.zeros_(self.linear.bias)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Weights `[B, E]` from `[B, in_features]`."""
-        return torch.softmax(self.linear(inputs), dim=1)
+    def forward(self, inputs: Tensor | PartlyLearnt) -> Tensor:
+        """Weights `[B, E]` from `[B, in_features]`, whole or in its two parts."""
+        return torch.softmax(affine(inputs, self.linear.weight, self.linear.bias), dim=1)
 
     @torch.no_grad()
     def mass(self, inputs: Tensor) -> Tensor:

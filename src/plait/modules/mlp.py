@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from plait.errors import ArchitectureError, UnknownNameError
 
+from .affine import PartlyLearnt, affine, whole
+from .dropout import Dropout
+
 __all__ = ["MLP", "Activation", "activation_function", "check_widths"]
 
 Activation = Literal["relu", "silu", "gelu"]
@@ -65,18 +68,20 @@ class MLP(nn.Module):
         self.norms = nn.ModuleList(
             nn.LayerNorm(width) if normalise else nn.Identity() for width in sizes[1:]
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for linear in self.linears:
             assert isinstance(linear, nn.Linear)
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """`[B, out_features]` from `[B, in_features]`."""
+    def forward(self, inputs: Tensor | PartlyLearnt) -> Tensor:
+        """`[B, out_features]` from `[B, in_features]`, whole or in its two parts."""
         hidden = inputs
         for linear, norm in zip(self.linears, self.norms, strict=True):
-            hidden = self.dropout(self.activation(norm(linear(hidden))))
-        return hidden
+            assert isinstance(linear, nn.Linear)
+            product = affine(hidden, linear.weight, linear.bias)
+            hidden = self.dropout(self.activation(norm(product)))
+        return whole(hidden)
 
 
 def activation_function(name: Activation) -> Callable[[Tensor], Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,9 @@ from torch.nn import functional
 from plait.data.batch import Column, Lists, Table
 
 INITIAL_SCALE = 0.01
+
+Run = tuple[str, ...]
+"""Names of columns that stand side by side."""
 
 
 class ListVectors(NamedTuple):
@@ -34,14 +37,23 @@ class Tables(nn.Module):
     All columns and lists that read tables of one width are looked up at once, so that a batch
     costs one gather and one row-sparse gradient a width, however many features there are.
 
+    Columns of one width that stand one after another come out as one *run*, side by side: what
+    reads them all copies once, not once a column.
+
     Args:
         tables: name, rows and width of each table; those that nothing reads are left out.
         columns: the columns of `Batch.ids`, in order.
         lists: the list features.
+        alone: columns that are to be runs of their own.
     """
 
     def __init__(
-        self, tables: Sequence[Table], columns: Sequence[Column], lists: Sequence[Column] = ()
+        self,
+        tables: Sequence[Table],
+        columns: Sequence[Column],
+        lists: Sequence[Column] = (),
+        *,
+        alone: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.columns = tuple(columns)
@@ -60,6 +72,7 @@ class Tables(nn.Module):
             self.storages[str(width)] = nn.Parameter(storage)
         self._width = {table.name: table.width for table in self.tables}
         self._positions: dict[str, list[int]] = {}
+        self._runs: dict[str, list[Run]] = {}
         for width_name in self.storages:
             positions = [
                 position
@@ -67,6 +80,7 @@ class Tables(nn.Module):
                 if str(self._width[column.table]) == width_name
             ]
             self._positions[width_name] = positions
+            self._runs[width_name] = self._runs_of(positions, alone)
             starts = [self._start[self.columns[position].table] for position in positions]
             for name, numbers in (("start", starts), ("column", positions)):
                 constant = torch.tensor(numbers, dtype=torch.long)
@@ -74,15 +88,15 @@ class Tables(nn.Module):
 
     def forward(
         self, ids: Tensor, lists: Mapping[str, Lists]
-    ) -> tuple[dict[str, Tensor], dict[str, ListVectors]]:
-        """Vectors `[B, d]` of every column by name, and those of every list feature."""
-        vectors: dict[str, Tensor] = {}
+    ) -> tuple[dict[Run, Tensor], dict[str, ListVectors]]:
+        """The vectors of every run of columns side by side `[B, n * d]`, and of every list."""
+        runs: dict[Run, Tensor] = {}
         sequences: dict[str, ListVectors] = {}
         for width, storage in self.storages.items():
             found, found_lists = self._look_up(width, storage, ids, lists)
-            vectors.update(found)
+            runs.update(found)
             sequences.update(found_lists)
-        return vectors, sequences
+        return runs, sequences
 
     def rows_of(self, table: str) -> tuple[str, slice]:
         """Which storage holds a table, and which of its rows."""
@@ -90,9 +104,23 @@ class Tables(nn.Module):
         stop = start + next(t.num_rows for t in self.tables if t.name == table)
         return str(self._width[table]), slice(start, stop)
 
+    def _runs_of(self, positions: Sequence[int], alone: Collection[str]) -> list[Run]:
+        """Columns that follow one another, each run as long as may be."""
+        runs: list[Run] = []
+        last = None
+        for position in positions:
+            name = self.columns[position].name
+            joins = bool(runs) and last == position - 1 and not {name, *runs[-1]} & set(alone)
+            if joins:
+                runs[-1] = (*runs[-1], name)
+            else:
+                runs.append((name,))
+            last = position
+        return runs
+
     def _look_up(
         self, width: str, storage: Tensor, ids: Tensor, lists: Mapping[str, Lists]
-    ) -> tuple[dict[str, Tensor], dict[str, ListVectors]]:
+    ) -> tuple[dict[Run, Tensor], dict[str, ListVectors]]:
         positions = self._positions[width]
         mine = [column for column in self.lists if str(self._width[column.table]) == width]
         whole = len(positions) == len(self.columns)
@@ -106,11 +134,12 @@ class Tables(nn.Module):
         )  # [B * C + N, d]
         sizes = [index.shape[0] for index in indices]
         head, *tails = looked_up.split(sizes) if mine else (looked_up,)
-        names = [self.columns[position].name for position in positions]
+        runs = self._runs[width]
         by_column = head.view(ids.shape[0], len(positions), storage.shape[1])  # [B, C, d]
-        vectors = dict(zip(names, by_column.unbind(1), strict=True)) if positions else {}
+        parts = by_column.split([len(run) for run in runs], dim=1) if positions else ()
+        found = {run: part.flatten(1) for run, part in zip(runs, parts, strict=True)}
         sequences = {
             column.name: ListVectors(tail, lists[column.name].offsets, lists[column.name].weights)
             for column, tail in zip(mine, tails, strict=True)
         }
-        return vectors, sequences
+        return found, sequences

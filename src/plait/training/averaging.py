@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from .rows import RowKernels, row_kernels
+
 
 class WeightAverage:
     """Exponential moving average of a model's parameters; evaluated and saved in their place.
@@ -20,10 +22,14 @@ class WeightAverage:
     Args:
         model: whose parameters are averaged.
         decay: the largest β.
+        kernels: what works on the rows of tables. None: torch.
     """
 
-    def __init__(self, model: nn.Module, *, decay: float = 0.999) -> None:
+    def __init__(
+        self, model: nn.Module, *, decay: float = 0.999, kernels: RowKernels | None = None
+    ) -> None:
         self.decay = decay
+        self._kernels = kernels or row_kernels("torch")
         self.steps = 0
         self._log_decay = torch.zeros(1024, dtype=torch.float64)  # sum of log β up to each step
         self._parameters = dict(model.named_parameters())
@@ -44,11 +50,14 @@ class WeightAverage:
         dense_averages, dense = [], []
         for name, parameter in self._parameters.items():
             if parameter.grad is not None and parameter.grad.is_sparse:
-                rows = parameter.grad._indices()[0]
-                average = self._average[name].index_select(0, rows)
-                average.lerp_(parameter.detach().index_select(0, rows), 1 - decay)
-                self._average[name].index_copy_(0, rows, average)
-                self._last_of(name, parameter).index_fill_(0, rows, self.steps)
+                self._kernels.follow(
+                    parameter.detach(),
+                    self._average[name],
+                    self._last_of(name, parameter),
+                    parameter.grad._indices()[0],
+                    1 - decay,
+                    self.steps,
+                )
             elif name not in self._last:
                 dense_averages.append(self._average[name])
                 dense.append(parameter.detach())
@@ -112,16 +121,10 @@ class WeightAverage:
 
     def _catch_up(self, name: str, parameter: Tensor, rows: Tensor | None) -> None:
         last = self._last_of(name, parameter)
-        average = self._average[name]
         if rows is None:
             rows = torch.nonzero(last < self.steps).flatten()
-        missed = last.index_select(0, rows)
-        passed = self._log_decay[self.steps] - self._log_decay[missed.long().cpu()]
-        factor = passed.exp().to(average)  # [R]
-        weight = parameter.detach().index_select(0, rows)
-        caught_up = weight + (average.index_select(0, rows) - weight) * factor.unsqueeze(1)
-        average.index_copy_(0, rows, caught_up)
-        last.index_fill_(0, rows, self.steps)
+        passed = self._log_decay[: self.steps + 1]
+        self._kernels.catch_up(parameter.detach(), self._average[name], last, rows, passed)
 
     def _swap(self, name: str, parameter: Tensor) -> None:
         average = self._average[name]

@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.optim import Optimizer
 
 from plait.data.files import sync
 from plait.errors import CheckpointError, TrainingError
@@ -68,28 +66,6 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     if version != VERSION:
         raise CheckpointError(place, f"it is of version {version!r}, this plait reads {VERSION}")
     return tensors, state
-
-
-def optimizer_tensors(optimizer: Optimizer, prefix: str) -> dict[str, Tensor]:
-    """The optimizer's state, flat, by name."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{prefix}.{index}.{key}": torch.as_tensor(value)
-        for index, entries in state.items()
-        for key, value in entries.items()
-    }
-
-
-def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], prefix: str) -> None:
-    """Take back what `optimizer_tensors` gave; rates and groups stay the optimizer's own."""
-    fresh = optimizer.state_dict()
-    entries: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith(f"{prefix}."):
-            index, key = name.removeprefix(f"{prefix}.").split(".")
-            entries.setdefault(int(index), {})[key] = tensor
-    fresh["state"] = entries
-    optimizer.load_state_dict(fresh)
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -1,41 +1,152 @@
-"""Optimizers of the tables: only the rows that a batch touched, after its backward pass."""
+"""The optimizers: AdamW for dense layers, row-wise Adagrad for the rows of tables.
+
+They are no subclasses of `torch.optim.Optimizer`, whose first use imports torch's compiler: a
+second or more before the first step of every run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.optim import Optimizer
+
+from .rows import RowKernels, row_kernels
+
+__all__ = ["AdamW", "Group", "RowwiseAdagrad", "merge_gradients"]
 
 
-def merge_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct rows `[R]` of a row-sparse gradient and their summed gradients `[R, d]`.
+class Group(NamedTuple):
+    """Parameters that are stepped alike.
 
-    The sum runs in the order of the batch, so that two runs give the same bits.
+    Attributes:
+        parameters: dense ones.
+        multiplier: of the learning rate.
+        weight_decay: share of a weight that a step of rate 1 takes off.
     """
-    rows = gradient._indices()[0]
-    values = gradient._values()
-    ordered, order = torch.sort(rows, stable=True)
-    distinct, counts = torch.unique_consecutive(ordered, return_counts=True)
-    offsets = counts.cumsum(0) - counts
-    summed = functional.embedding_bag(order, values, offsets, mode="sum")
-    return distinct, summed
+
+    parameters: Sequence[Tensor]
+    multiplier: float = 1.0
+    weight_decay: float = 0.0
 
 
-def merge_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Replace every row-sparse gradient by one in which no row stands twice."""
+class AdamW:
+    """Adam with decoupled weight decay, in torch's fused kernel.
+
+    Loshchilov and Hutter, `Decoupled Weight Decay Regularization
+    <https://arxiv.org/abs/1711.05101>`_, 2019; the same bits as `torch.optim.AdamW(fused=True)`.
+
+    Args:
+        groups: the parameters; one without a gradient is left alone by a step.
+        lr: learning rate; may be set anew before each step.
+        betas: decays of the means of gradients and of their squares.
+        eps: added to the root.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[Group],
+        *,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        self.groups = tuple(groups)
+        self.lr = lr
+        self.betas = betas
+        self.eps = eps
+        self._state: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All parameters, group by group."""
+        return [parameter for group in self.groups for parameter in group.parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for group in self.groups:
+            moved = [parameter for parameter in group.parameters if parameter.grad is not None]
+            gradients = [parameter.grad for parameter in moved if parameter.grad is not None]
+            if not moved:
+                continue
+            states = [self._state_of(parameter) for parameter in moved]
+            steps, means, squares = (list(one) for one in zip(*states, strict=True))
+            torch._foreach_add_(steps, 1)
+            torch._fused_adamw_(
+                moved,
+                gradients,
+                means,
+                squares,
+                [],
+                steps,
+                lr=self.lr * group.multiplier,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
+                weight_decay=group.weight_decay,
+                eps=self.eps,
+                amsgrad=False,
+                maximize=False,
+            )
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The means, their squares and the counts, by the place of the parameter."""
+        found: dict[str, Tensor] = {}
+        for place, parameter in enumerate(self.parameters):
+            if parameter in self._state:
+                found |= {
+                    f"{place}.{n}": t for n, t in zip(_ADAM, self._state[parameter], strict=True)
+                }
+        return found
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state_dict` gave."""
+        self._state = {
+            parameter: (
+                state[f"{place}.step"].clone(),
+                state[f"{place}.exp_avg"].to(parameter, copy=True),
+                state[f"{place}.exp_avg_sq"].to(parameter, copy=True),
+            )
+            for place, parameter in enumerate(self.parameters)
+            if f"{place}.step" in state
+        }
+
+    def _state_of(self, parameter: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if parameter not in self._state:
+            count = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            self._state[parameter] = (
+                count,
+                torch.zeros_like(parameter),
+                torch.zeros_like(parameter),
+            )
+        return self._state[parameter]
+
+
+_ADAM = ("step", "exp_avg", "exp_avg_sq")
+
+
+def merge_gradients(parameters: Iterable[Tensor], kernels: RowKernels | None = None) -> None:
+    """Replace every row-sparse gradient by one in which no row stands twice.
+
+    The sum of a row's gradients runs in the order of the batch, so that two runs give the same
+    bits.
+
+    Args:
+        parameters: the storages of the tables; dense gradients are left as they are.
+        kernels: what does the work. None: torch.
+    """
+    work = kernels or row_kernels("torch")
     for parameter in parameters:
-        if parameter.grad is not None and parameter.grad.is_sparse:
-            rows, values = merge_rows(parameter.grad)
+        gradient = parameter.grad
+        if gradient is not None and gradient.is_sparse:
+            rows, values = work.merge(gradient._indices()[0], gradient._values(), len(parameter))
             parameter.grad = torch.sparse_coo_tensor(
                 rows[None], values, parameter.shape, is_coalesced=True, check_invariants=False
             )
 
 
-class RowwiseAdagrad(Optimizer):
+class RowwiseAdagrad:
     """Adagrad with one accumulator a row, on the rows that a batch touched.
 
     A row's step is the learning rate over the root of the running sum of its mean squared
@@ -46,45 +157,63 @@ class RowwiseAdagrad(Optimizer):
 
     Args:
         parameters: the storages of the tables.
-        lr: learning rate.
+        lr: learning rate; may be set anew before each step.
         eps: added to the root.
+        kernels: what does the work. None: torch.
 
     Raises:
         TypeError: a gradient is dense.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], *, lr: float = 0.01, eps: float = 1e-8
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        lr: float = 0.01,
+        eps: float = 1e-8,
+        kernels: RowKernels | None = None,
     ) -> None:
-        super().__init__(parameters, {"lr": lr, "eps": eps})
-
-    @overload
-    def step(self, closure: None = None) -> None: ...
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
+        self.parameters = list(parameters)
+        self.lr = lr
+        self.eps = eps
+        self._kernels = kernels or row_kernels("torch")
+        self.sums: dict[Tensor, Tensor] = {}
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Update the rows that have gradients; a closure is not supported and not called."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, group["lr"], group["eps"])
-        return None
-
-    def _update(self, parameter: Tensor, rate: float, eps: float) -> None:
-        gradient = parameter.grad
-        assert gradient is not None
-        if not gradient.is_sparse:
-            raise TypeError(
-                "RowwiseAdagrad updates tables by row and needs row-sparse gradients; "
-                f"a dense one of shape {tuple(gradient.shape)} came."
+    def step(self) -> None:
+        """Move the rows that have gradients."""
+        for parameter in self.parameters:
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if not gradient.is_sparse:
+                raise TypeError(
+                    "RowwiseAdagrad updates tables by row and needs row-sparse gradients; "
+                    f"a dense one of shape {tuple(gradient.shape)} came."
+                )
+            if parameter not in self.sums:
+                self.sums[parameter] = parameter.new_zeros(len(parameter))
+            self._kernels.adagrad(
+                parameter.detach(),
+                self.sums[parameter],
+                gradient._indices()[0],
+                gradient._values(),
+                self.lr,
+                self.eps,
             )
-        state = self.state[parameter]
-        if not state:
-            state["sum"] = parameter.new_zeros(len(parameter))
-        rows, values = gradient._indices()[0], gradient._values()
-        accumulated = state["sum"].index_select(0, rows) + values.square().mean(dim=1)
-        state["sum"].index_copy_(0, rows, accumulated)
-        step = values * (-rate / (accumulated.sqrt() + eps)).unsqueeze(1)
-        parameter.index_add_(0, rows, step)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The running sums, by the place of the table."""
+        return {
+            f"{place}.sum": self.sums[parameter]
+            for place, parameter in enumerate(self.parameters)
+            if parameter in self.sums
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state_dict` gave."""
+        self.sums = {
+            parameter: state[f"{place}.sum"].to(parameter, copy=True)
+            for place, parameter in enumerate(self.parameters)
+            if f"{place}.sum" in state
+        }

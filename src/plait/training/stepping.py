@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
-import torch
 from torch import Tensor, nn
 
 from plait.models import MultiTaskModel, module_name
 
 from .averaging import WeightAverage
-from .checkpoint import load_optimizer, optimizer_tensors
-from .optimizers import RowwiseAdagrad, merge_gradients
+from .optimizers import AdamW, Group, RowwiseAdagrad, merge_gradients
+from .rows import row_kernels
 from .settings import Training
 
 
@@ -31,34 +30,34 @@ class Stepper:
         self.total_steps = total_steps
         self.steps = 0
         self._tables = model.table_parameters()
-        self._dense_parameters, groups = _dense_groups(model, settings)
-        self._dense = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-        self._rows = (
-            RowwiseAdagrad(self._tables, lr=settings.table_learning_rate) if self._tables else None
+        self._kernels = row_kernels(settings.engine)
+        self._dense = AdamW(_dense_groups(model, settings), lr=settings.learning_rate)
+        self._rows = RowwiseAdagrad(
+            self._tables, lr=settings.table_learning_rate, kernels=self._kernels
         )
-        self._average = WeightAverage(model, decay=settings.average) if settings.average else None
+        self._average = (
+            WeightAverage(model, decay=settings.average, kernels=self._kernels)
+            if settings.average
+            else None
+        )
 
     def zero_grad(self) -> None:
         """Forget the gradients of the last step."""
-        self._dense.zero_grad(set_to_none=True)
-        if self._rows is not None:
-            self._rows.zero_grad(set_to_none=True)
+        for parameter in (*self._dense.parameters, *self._tables):
+            parameter.grad = None
 
     def step(self) -> None:
         """Apply the gradients."""
         dense_factor, table_factor = self._factors()
-        for group in self._dense.param_groups:
-            group["lr"] = self.settings.learning_rate * group["multiplier"] * dense_factor
+        self._dense.lr = self.settings.learning_rate * dense_factor
+        self._rows.lr = self.settings.table_learning_rate * table_factor
         if self.settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self._dense_parameters, self.settings.clip_norm)
-        merge_gradients(self._tables)
+            nn.utils.clip_grad_norm_(self._dense.parameters, self.settings.clip_norm)
+        merge_gradients(self._tables, self._kernels)
         if self._average is not None:
             self._average.before_step()
         self._dense.step()
-        if self._rows is not None:
-            for group in self._rows.param_groups:
-                group["lr"] = self.settings.table_learning_rate * table_factor
-            self._rows.step()
+        self._rows.step()
         if self._average is not None:
             self._average.after_step()
         self.steps += 1
@@ -74,23 +73,18 @@ class Stepper:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Optimizer states and averages, by name."""
-        state = optimizer_tensors(self._dense, "dense")
-        if self._rows is not None:
-            state |= optimizer_tensors(self._rows, "rows")
+        parts = {"dense": self._dense.state_dict(), "rows": self._rows.state_dict()}
         if self._average is not None:
-            state |= {f"ema.{name}": t for name, t in self._average.state_dict().items()}
-        return state
+            parts["ema"] = self._average.state_dict()
+        return {f"{part}.{n}": t for part, tensors in parts.items() for n, t in tensors.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor], *, steps: int) -> None:
         """Take back what `state_dict` gave, after so many steps."""
         self.steps = steps
-        load_optimizer(self._dense, state, "dense")
-        if self._rows is not None:
-            load_optimizer(self._rows, state, "rows")
+        self._dense.load_state_dict(_part(state, "dense"))
+        self._rows.load_state_dict(_part(state, "rows"))
         if self._average is not None:
-            self._average.load_state_dict(
-                {k.removeprefix("ema."): t for k, t in state.items() if k.startswith("ema.")}
-            )
+            self._average.load_state_dict(_part(state, "ema"))
 
     def _factors(self) -> tuple[float, float]:
         settings, step = self.settings, self.steps
@@ -106,9 +100,12 @@ class Stepper:
         return warm * decay, decay
 
 
-def _dense_groups(
-    model: MultiTaskModel, settings: Training
-) -> tuple[list[nn.Parameter], list[dict[str, object]]]:
+def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    prefix = f"{part}."
+    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+
+
+def _dense_groups(model: MultiTaskModel, settings: Training) -> list[Group]:
     """Dense parameters by rate multiplier and decay; biases and gains are not decayed."""
     tables = {id(parameter) for parameter in model.table_parameters()}
     multipliers = {
@@ -116,16 +113,11 @@ def _dense_groups(
         for name, task in model.tasks.items()
         for part in ("towers", "heads")
     }
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    dense: list[nn.Parameter] = []
+    groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if id(parameter) in tables:
             continue
         multiplier = multipliers.get(".".join(name.split(".")[:2]), 1.0)
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((multiplier, decay), []).append(parameter)
-        dense.append(parameter)
-    return dense, [
-        {"params": members, "multiplier": multiplier, "weight_decay": decay}
-        for (multiplier, decay), members in groups.items()
-    ]
+    return [Group(members, *kind) for kind, members in groups.items()]

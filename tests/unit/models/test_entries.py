@@ -78,11 +78,21 @@ def test_a_task_must_be_left_something_to_read() -> None:
 def test_numbers_are_their_quantile_their_absence_and_the_filled_pieces() -> None:
     numbers = torch.tensor([[0.5, 1.25, 0.0, -1.0, 0.0, 1.0], [0.1, 2.0, 0.0, 0.2, 0.0, 0.0]])
     encoded = encode_numbers(numbers, LAYOUT)
-    assert encoded["age"].tolist() == [
+    assert encoded["age",].tolist() == [
         [0.5, 0.0, 1.0, 0.25],
         [pytest.approx(0.1), 0.0, 1.0, 1.0],
     ]
-    assert encoded["price"].tolist() == [[-1.0, 1.0], [pytest.approx(0.2), 0.0]]
+    assert encoded["price",].tolist() == [[-1.0, 1.0], [pytest.approx(0.2), 0.0]]
+
+
+def test_numbers_of_as_many_pieces_that_follow_one_another_are_one_run() -> None:
+    layout = Layout(numbers=(Number("a", 2), Number("b", 2), Number("c", 2), Number("d", 0)))
+    numbers = torch.rand(5, 12)
+    one = encode_numbers(numbers, layout)
+    assert [*one] == [("a", "b", "c"), ("d",)]
+    apart = encode_numbers(numbers, layout, alone=("b",))
+    assert [*apart] == [("a",), ("b",), ("c",), ("d",)]
+    assert torch.equal(one["a", "b", "c"], torch.cat([apart[n,] for n in "abc"], dim=1))
 
 
 def test_a_layout_without_numbers_encodes_none() -> None:

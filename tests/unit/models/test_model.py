@@ -80,14 +80,14 @@ def test_the_stages_compose_to_the_forward_pass(data: Data) -> None:
 
 def cut_at_fields(model: MultiTaskModel, batch: Batch) -> tuple[list[Tensor], list[Tensor], Tensor]:
     fields = model.lookup(batch)
-    vectors = {n: v.detach().requires_grad_() for n, v in fields.vectors.items()}
+    runs = {n: v.detach().requires_grad_() for n, v in fields.runs.items()}
     lists = {
         n: found._replace(values=found.values.detach().requires_grad_())
         for n, found in fields.lists.items()
     }
-    above = [*fields.vectors.values(), *(found.values for found in fields.lists.values())]
-    below = [*vectors.values(), *(found.values for found in lists.values())]
-    encoded = model.encode(fields._replace(vectors=vectors, lists=lists))
+    above = [*fields.runs.values(), *(found.values for found in fields.lists.values())]
+    below = [*runs.values(), *(found.values for found in lists.values())]
+    encoded = model.encode(fields._replace(runs=runs, lists=lists))
     return above, below, total(model, model.decode(model.split(model.share(encoded))), batch)
 
 

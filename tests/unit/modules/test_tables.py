@@ -40,6 +40,17 @@ def rows(tables: Tables, name: str) -> torch.Tensor:
     return tables.storages[width][where]
 
 
+def by_column(tables: Tables, *given: object) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """The runs taken apart."""
+    runs, sequences = tables(*given)
+    vectors = {
+        name: vector
+        for run, found in runs.items()
+        for name, vector in zip(run, found.chunk(len(run), dim=1), strict=True)
+    }
+    return vectors, sequences
+
+
 def test_tables_of_one_width_share_a_storage_and_unused_ones_have_none() -> None:
     tables = make()
     assert {width: tuple(storage.shape) for width, storage in tables.storages.items()} == {
@@ -54,7 +65,7 @@ def test_tables_of_one_width_share_a_storage_and_unused_ones_have_none() -> None
 def test_every_column_and_list_reads_its_own_table() -> None:
     tables = make()
     ids, lists = inputs()
-    vectors, sequences = tables(ids, lists)
+    vectors, sequences = by_column(tables, ids, lists)
     for place, column in enumerate(COLUMNS):
         assert_close(vectors[column.name], rows(tables, column.table)[ids[:, place].long()])
     for column in LISTS:
@@ -64,10 +75,17 @@ def test_every_column_and_list_reads_its_own_table() -> None:
         assert found.weights is given.weights
 
 
+def test_columns_of_one_width_that_follow_one_another_are_one_run() -> None:
+    ids, lists = inputs()
+    assert [*make()(ids, lists)[0]] == [("city",), ("user",), ("item", "last")]
+    apart = Tables(TABLES, COLUMNS, LISTS, alone=("last",))
+    assert [*apart(ids, lists)[0]] == [("city",), ("user",), ("item",), ("last",)]
+
+
 def test_gradients_are_row_sparse_in_training_and_add_up() -> None:
     tables = make()
     ids, lists = inputs()
-    vectors, sequences = tables(ids, lists)
+    vectors, sequences = by_column(tables, ids, lists)
     total = sum(v.sum() for v in vectors.values()) + sequences["history"].values.sum()
     total.backward()
     gradient = tables.storages["4"].grad
@@ -80,7 +98,7 @@ def test_gradients_are_row_sparse_in_training_and_add_up() -> None:
 
 def test_gradients_are_dense_in_evaluation() -> None:
     tables = make().eval()
-    vectors, _ = tables(*inputs())
+    vectors, _ = by_column(tables, *inputs())
     vectors["city"].sum().backward()
     gradient = tables.storages["2"].grad
     assert gradient is not None
@@ -95,10 +113,10 @@ def test_lists_alone_and_columns_alone_are_enough() -> None:
     assert set(sequences) == {"history", "tags"}
     mixed = Tables(TABLES, COLUMNS[:1], LISTS[1:])  # width 3 has a list and no column
     vectors, sequences = mixed(ids[:, :1], lists)
-    assert set(vectors) == {"user"}
+    assert set(vectors) == {("user",)}
     assert sequences["tags"].values.shape == (3, 3)
     only_columns = Tables(TABLES, COLUMNS)
-    assert set(only_columns(ids, {})[0]) == {column.name for column in COLUMNS}
+    assert set(by_column(only_columns, ids, {})[0]) == {column.name for column in COLUMNS}
     assert Tables(TABLES, ())(ids[:, :0], {}) == ({}, {})
 
 

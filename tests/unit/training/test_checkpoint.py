@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from plait.errors import CheckpointError, TrainingError
-from plait.training import RowwiseAdagrad
 from plait.training import checkpoint as checkpoints
 from plait.training.checkpoint import (
-    load_optimizer,
-    optimizer_tensors,
     read_checkpoint,
     write_checkpoint,
     write_json,
@@ -143,31 +139,3 @@ def test_json_is_written_whole(tmp_path: Path) -> None:
     write_json({"name": "käse"}, tmp_path / "a.json")
     assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n "name": "käse"\n}\n'
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_optimizers_go_on_with_the_same_bits() -> None:
-    def step(dense: nn.Parameter, table: nn.Parameter, *optimizers: torch.optim.Optimizer) -> None:
-        dense.grad = dense.detach() + 1
-        table.grad = (table.detach() + 1).to_sparse(1)
-        for optimizer in optimizers:
-            optimizer.step()
-
-    def make() -> tuple[nn.Parameter, nn.Parameter, torch.optim.AdamW, RowwiseAdagrad]:
-        torch.manual_seed(0)
-        dense, table = nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(4, 2))
-        return dense, table, torch.optim.AdamW([dense], fused=True), RowwiseAdagrad([table])
-
-    dense, table, adam, rows = make()
-    step(dense, table, adam, rows)
-    tensors = optimizer_tensors(adam, "dense") | optimizer_tensors(rows, "rows")
-    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-    assert set(tensors) == {"dense.0.step", "dense.0.exp_avg", "dense.0.exp_avg_sq", "rows.0.sum"}
-    again_dense, again_table, again_adam, again_rows = make()
-    again_dense.data.copy_(dense.data)
-    again_table.data.copy_(table.data)
-    load_optimizer(again_adam, tensors, "dense")
-    load_optimizer(again_rows, tensors, "rows")
-    step(dense, table, adam, rows)
-    step(again_dense, again_table, again_adam, again_rows)
-    assert torch.equal(dense, again_dense)
-    assert torch.equal(table, again_table)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from plait.training.optimizers import RowwiseAdagrad, merge_gradients, merge_rows
+from plait.training.optimizers import AdamW, Group, RowwiseAdagrad, merge_gradients
+from plait.training.rows import row_kernels
 
 ROWS, WIDTH = 7, 3
 
@@ -28,7 +29,7 @@ def test_rows_that_stand_twice_are_summed(rows: list[int]) -> None:
     expected: dict[int, Tensor] = {}
     for row, value in zip(rows, values, strict=True):
         expected[row] = expected.get(row, torch.zeros(WIDTH)) + value
-    found, summed = merge_rows(sparse(rows, values))
+    found, summed = row_kernels("torch").merge(torch.tensor(rows, dtype=torch.long), values, ROWS)
     assert found.tolist() == sorted(expected)
     for row, value in zip(found.tolist(), summed, strict=True):
         assert_close(value, expected[row])
@@ -73,7 +74,7 @@ def test_twenty_steps_follow_the_equations_and_untouched_rows_keep_their_bits() 
         merge_gradients([parameter])
         optimizer.step()
     assert_close(parameter.detach().double(), torch.tensor(weights), rtol=1e-5, atol=1e-6)
-    assert_close(optimizer.state[parameter]["sum"].double(), torch.tensor(sums), rtol=1e-5, atol=0)
+    assert_close(optimizer.sums[parameter].double(), torch.tensor(sums), rtol=1e-5, atol=0)
     assert torch.equal(parameter.detach()[-2:], first_bits[-2:])
 
 
@@ -102,6 +103,61 @@ def test_a_row_of_width_one_moves_as_in_torchs_adagrad() -> None:
         first.step()
         second.step()
     assert_close(ours.detach(), theirs.detach())
+
+
+def test_dense_layers_move_with_the_bits_of_torchs_fused_adamw() -> None:
+    def layers() -> list[nn.Parameter]:
+        torch.manual_seed(0)
+        return [
+            nn.Parameter(torch.randn(5, 3)),
+            nn.Parameter(torch.randn(4)),
+            nn.Parameter(torch.ones(2)),
+        ]
+
+    ours, theirs = layers(), layers()
+    first = AdamW([Group(ours[:1], 3.0, 0.1), Group(ours[1:])], lr=0.01)
+    second = torch.optim.AdamW(
+        [
+            {"params": theirs[:1], "lr": 0.03, "weight_decay": 0.1},
+            {"params": theirs[1:], "weight_decay": 0.0},
+        ],
+        lr=0.01,
+        fused=True,
+    )
+    for step in range(20):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = other.grad = None if step % 3 and len(one) == 2 else torch.randn_like(one)
+        first.step()
+        second.step()
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_optimizers_go_on_with_the_same_bits() -> None:
+    def step(dense: nn.Parameter, table: nn.Parameter, adam: AdamW, rows: RowwiseAdagrad) -> None:
+        dense.grad = dense.detach() + 1
+        table.grad = (table.detach() + 1).to_sparse(1)
+        adam.step()
+        rows.step()
+
+    def make() -> tuple[nn.Parameter, nn.Parameter, AdamW, RowwiseAdagrad]:
+        torch.manual_seed(0)
+        dense, table = nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(4, 2))
+        return dense, table, AdamW([Group([dense])]), RowwiseAdagrad([table])
+
+    made = make()
+    step(*made)
+    states = [{n: t.clone() for n, t in one.state_dict().items()} for one in made[2:]]
+    assert [set(state) for state in states] == [{"0.step", "0.exp_avg", "0.exp_avg_sq"}, {"0.sum"}]
+    again = make()
+    for parameter, moved in zip(again[:2], made[:2], strict=True):
+        parameter.data.copy_(moved.data)
+    for optimizer, state in zip(again[2:], states, strict=True):
+        optimizer.load_state_dict(state)
+    step(*made)
+    step(*again)
+    assert torch.equal(made[0], again[0])
+    assert torch.equal(made[1], again[1])
 
 
 def test_parameters_without_a_gradient_stay() -> None:

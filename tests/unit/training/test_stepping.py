@@ -38,8 +38,7 @@ def rates(data: Data, settings: Training, steps: int) -> list[tuple[float, float
     for _ in range(steps):
         give_gradients(model, data)
         stepper.step()
-        assert stepper._rows is not None
-        found.append((stepper._dense.param_groups[0]["lr"], stepper._rows.param_groups[0]["lr"]))
+        found.append((stepper._dense.lr, stepper._rows.lr))
     return found
 
 
@@ -69,7 +68,7 @@ def test_rates_stay_at_a_tenth_after_the_last_step(data: Data) -> None:
     for _ in range(5):
         give_gradients(model, data)
         stepper.step()
-    assert_close(stepper._dense.param_groups[0]["lr"], 0.05)
+    assert_close(stepper._dense.lr, 0.05)
 
 
 def dense_norm(model: MultiTaskModel) -> float:

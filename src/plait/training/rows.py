@@ -1,0 +1,133 @@
+"""Work on the rows of tables that a batch touched, in torch: runs on every device.
+
+`compiled_rows` has the same functions for a processor, compiled; both give the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from plait.errors import MissingExtraError
+
+__all__ = ["RowKernels", "adagrad", "catch_up", "follow", "merge", "row_kernels"]
+
+INT32_ROWS = (1 << 31) - 1
+
+
+class RowKernels(Protocol):
+    """The functions of this module."""
+
+    def merge(self, rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+        """See `merge`."""
+
+    def adagrad(
+        self, weight: Tensor, sums: Tensor, rows: Tensor, gradient: Tensor, rate: float, eps: float
+    ) -> None:
+        """See `adagrad`."""
+
+    def catch_up(
+        self, weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed: Tensor
+    ) -> None:
+        """See `catch_up`."""
+
+    def follow(
+        self, weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, share: float, now: int
+    ) -> None:
+        """See `follow`."""
+
+
+def row_kernels(engine: str) -> RowKernels:
+    """The functions that an engine stands for.
+
+    Args:
+        engine: `torch`; `compiled`, which needs numba; or `auto`: `compiled` where numba is there.
+
+    Raises:
+        MissingExtraError: `compiled` without numba.
+    """
+    from . import rows as in_torch
+
+    if engine == "torch":
+        return in_torch
+    try:
+        from . import compiled_rows as compiled
+    except ImportError as error:
+        if engine == "compiled":
+            raise MissingExtraError("numba", extra="fast", purpose="The compiled engine") from error
+        return in_torch
+    return compiled
+
+
+def merge(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+    """Distinct rows `[R]`, and the sums of their values `[R, d]` in the order of the batch.
+
+    Args:
+        rows: int64 `[N]`, below `num_rows`.
+        values: `[N, d]`.
+        num_rows: rows of the table.
+    """
+    short = rows.int() if num_rows <= INT32_ROWS else rows  # sorted in half the time
+    ordered, order = torch.sort(short, stable=True)
+    distinct, counts = torch.unique_consecutive(ordered, return_counts=True)
+    offsets = counts.cumsum(0) - counts
+    summed = functional.embedding_bag(order, values, offsets, mode="sum")
+    return distinct.long(), summed
+
+
+def adagrad(
+    weight: Tensor, sums: Tensor, rows: Tensor, gradient: Tensor, rate: float, eps: float
+) -> None:
+    """A step of row-wise Adagrad on distinct rows, in place.
+
+    Args:
+        weight: `[V, d]`.
+        sums: `[V]`, the running sums of mean squared gradients.
+        rows: int64 `[R]`, distinct.
+        gradient: `[R, d]`.
+        rate: learning rate.
+        eps: added to the root.
+    """
+    accumulated = sums.index_select(0, rows) + gradient.square().mean(dim=1)
+    sums.index_copy_(0, rows, accumulated)
+    step = gradient * (-rate / (accumulated.sqrt() + eps)).unsqueeze(1)
+    weight.index_add_(0, rows, step)
+
+
+def catch_up(weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed: Tensor) -> None:
+    """Bring the averages of distinct rows to the step before now, as if they had never waited.
+
+    Args:
+        weight: `[V, d]`; these rows have not changed since they were last current.
+        average: `[V, d]`, changed in place.
+        last: int32 `[V]`, the step at which a row was last current; changed in place.
+        rows: int64 `[R]`, distinct.
+        passed: float64 `[S + 1]`, sums of the logarithms of the decays up to each step; S is now.
+    """
+    now = len(passed) - 1
+    missed = last.index_select(0, rows).long().to(passed.device)
+    factor = (passed[now] - passed[missed]).exp().to(average).unsqueeze(1)  # [R, 1]
+    current = weight.index_select(0, rows)
+    average.index_copy_(0, rows, current + (average.index_select(0, rows) - current) * factor)
+    last.index_fill_(0, rows, now)
+
+
+def follow(
+    weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, share: float, now: int
+) -> None:
+    """Move the averages of distinct rows this share of the way to the new weights, in place.
+
+    Args:
+        weight: `[V, d]`.
+        average: `[V, d]`.
+        last: int32 `[V]`; becomes `now` for these rows.
+        rows: int64 `[R]`, distinct.
+        share: of the way.
+        now: the step.
+    """
+    moved = average.index_select(0, rows).lerp_(weight.index_select(0, rows), share)
+    average.index_copy_(0, rows, moved)
+    last.index_fill_(0, rows, now)

@@ -1,0 +1,129 @@
+"""The compiled work on rows gives what torch's gives, and both give what a loop gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from plait.errors import MissingExtraError
+from plait.training import compiled_rows, rows
+from plait.training.averaging import WeightAverage
+from plait.training.optimizers import RowwiseAdagrad, merge_gradients
+from plait.training.rows import RowKernels, row_kernels
+
+ENGINES: list[RowKernels] = [rows, compiled_rows]
+
+
+@pytest.mark.parametrize("kernels", ENGINES, ids=["torch", "compiled"])
+@given(
+    places=st.lists(st.sampled_from([0, 1, 2, 5, 6, 63, 64, 4095, 999_999]), max_size=60),
+    width=st.integers(1, 9),
+)
+@settings(max_examples=30, deadline=None)
+def test_merging_sums_in_the_order_of_the_batch(
+    kernels: RowKernels, places: list[int], width: int
+) -> None:
+    torch.manual_seed(len(places))
+    values = torch.randn(len(places), width)
+    wanted: dict[int, Tensor] = {}
+    for place, value in zip(places, values, strict=True):
+        wanted[place] = wanted[place] + value if place in wanted else value.clone()
+    found, summed = kernels.merge(torch.tensor(places, dtype=torch.int64), values, 1_000_000)
+    assert sorted(found.tolist()) == sorted(wanted)
+    assert found.dtype == torch.int64
+    for place, value in zip(found.tolist(), summed, strict=True):
+        assert torch.equal(value, wanted[place])
+
+
+class Trained:
+    """A table with its optimizer and average, under one engine."""
+
+    def __init__(self, start: Tensor, kernels: RowKernels) -> None:
+        self.kernels = kernels
+        self.model = nn.Module()
+        self.model.table = nn.Parameter(start.clone())
+        self.table = self.model.table
+        self.rows = RowwiseAdagrad([self.table], lr=0.05, kernels=kernels)
+        self.average = WeightAverage(self.model, decay=0.95, kernels=kernels)
+
+    def step(self, places: Tensor, values: Tensor) -> None:
+        self.table.grad = torch.sparse_coo_tensor(
+            places[None], values, self.table.shape, check_invariants=False
+        )
+        merge_gradients([self.table], self.kernels)
+        self.average.before_step()
+        self.rows.step()
+        self.average.after_step()
+
+    def tensors(self) -> list[Tensor]:
+        average = self.average.state_dict()
+        return [
+            self.table.detach(),
+            self.rows.sums[self.table],
+            average["average.table"],
+            average["last.table"],
+        ]
+
+
+@pytest.mark.parametrize("width", [1, 3, 16, 32])
+def test_one_update_agrees_from_the_same_state_for_two_hundred_steps(width: int) -> None:
+    generator = torch.Generator().manual_seed(width)
+    start = torch.randn(500, width, generator=generator)
+    ours, reference = Trained(start, compiled_rows), Trained(start, rows)
+    for _ in range(200):
+        skewed = torch.rand(300, generator=generator).pow(3) * 490  # the last ten are never touched
+        places, values = skewed.long(), torch.randn(300, width, generator=generator)
+        ours.step(places, values)
+        reference.step(places, values)
+        for one, other in zip(ours.tensors(), reference.tensors(), strict=True):
+            assert_close(one, other, rtol=1e-6, atol=1e-6)
+            one.copy_(other)  # each step starts from the same state
+    assert torch.equal(ours.table.detach()[-10:], start[-10:])
+
+
+def test_tables_that_the_kernels_do_not_know_go_to_torch() -> None:
+    for start in (torch.randn(9, 4, dtype=torch.float64), torch.randn(9, 4).bfloat16()):
+        ours, reference = Trained(start, compiled_rows), Trained(start, rows)
+        places, values = torch.tensor([3, 1, 3]), torch.ones(3, 4, dtype=start.dtype)
+        for _ in range(3):
+            ours.step(places, values)
+            reference.step(places, values)
+        for one, other in zip(ours.tensors(), reference.tensors(), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_an_engine_is_a_name() -> None:
+    assert row_kernels("torch") is rows
+    assert row_kernels("compiled") is compiled_rows
+    assert row_kernels("auto") is compiled_rows
+
+
+def test_without_numba_auto_is_torch_and_compiled_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "plait.training.compiled_rows")
+    monkeypatch.delattr("plait.training.compiled_rows")
+    assert row_kernels("auto") is rows
+    with pytest.raises(MissingExtraError, match=r"numba.*plait\[fast\]"):
+        row_kernels("compiled")
+
+
+def test_a_step_imports_neither_numba_nor_torchs_compiler_unasked() -> None:
+    """They take seconds: the one is asked for, the other is never needed."""
+    code = (
+        "import sys, torch\n"
+        "from plait.training.optimizers import AdamW, Group\n"
+        "weight = torch.nn.Parameter(torch.ones(2)); weight.grad = torch.ones(2)\n"
+        "AdamW([Group([weight])]).step()\n"
+        "print([name for name in ('numba', 'torch._dynamo') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
