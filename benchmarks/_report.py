@@ -49,9 +49,19 @@ def data_folder(arguments: argparse.Namespace) -> Path:
     sys.exit(0)
 
 
-def report(rows: Sequence[Row], arguments: argparse.Namespace) -> None:
-    """Print the rows as a table, and write them where `--json` says."""
+def report(
+    rows: Sequence[Row], arguments: argparse.Namespace, *, shown: Sequence[str] | None = None
+) -> None:
+    """Print the rows as a table, and write them where `--json` says.
+
+    Args:
+        rows: the figures.
+        arguments: of the command line.
+        shown: the columns of the table, for rows of which not all can be read at once. None: all.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
+    if shown is not None:
+        columns = [name for name in shown if name in columns]
     table = Table(*columns)
     for row in rows:
         table.add_row(*(_shown(row.get(name)) for name in columns))
