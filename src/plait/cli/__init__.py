@@ -14,7 +14,7 @@ from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .demo import demo
 from .drafting import init
-from .studies import doctor, report
+from .studies import doctor, profile, report
 
 __all__ = ["app", "main"]
 
@@ -28,7 +28,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, init, train, evaluate, predict, report, doctor, simulate, data, schema):
+for command in (
+    demo,
+    init,
+    train,
+    evaluate,
+    predict,
+    report,
+    doctor,
+    profile,
+    simulate,
+    data,
+    schema,
+):
     app.command()(command)
 
 

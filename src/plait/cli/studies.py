@@ -1,4 +1,4 @@
-"""The commands that study a finished run: `plait report` and `plait doctor`."""
+"""The commands that study: `plait report` and `plait doctor` a run, `plait profile` a file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plait.errors import ConfigurationError
+
 from .commands import Debug, Json, Run
 from .endings import explained
+from .files import write_json
 from .shown import print_json
 
 if TYPE_CHECKING:
@@ -81,6 +84,62 @@ def doctor(
             print_json(examination_json(found))
         else:
             _print_document(examination_document(found))
+
+
+def profile(
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="The experiment file (TOML).")
+    ],
+    *,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting, as in `--set training.batch_size=4096`. Repeatable.",
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of prepared logs that runs share."),
+    ] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            metavar="S", help="Seconds of training that are measured; 200 steps are enough."
+        ),
+    ] = 10.0,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write all numbers to this file, too."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", metavar="", help="Replace the file that is there.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Measure where the time of an experiment goes, and say what to do about it. Makes no run."""
+    with explained(debug=debug):
+        if json_file is not None:
+            _check_json(json_file, force=force)
+        from plait.experiment import Experiment
+        from plait.studies.profile import profile_document, profile_experiment, profile_json
+
+        read = Experiment.read(experiment, settings or ())
+        typer.echo("Reading and preparing the log, then training for a moment …", err=True)
+        found = profile_experiment(read, cache=cache, seconds=seconds)
+        if json_file is not None:
+            write_json(json_file, {"experiment": str(experiment), **profile_json(found)})
+        _print_document(profile_document(found, name=str(experiment)))
+
+
+def _check_json(path: Path, *, force: bool) -> None:
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder. Name a file by --json.")
+    if path.exists() and not force:
+        raise ConfigurationError(
+            f"{path} exists. Replace it by --force, or name another file by --json."
+        )
 
 
 def _print_document(document: Document) -> None:

@@ -1,0 +1,51 @@
+"""The log and the model of an experiment, made as `train` makes them.
+
+A test sees that a run and a profile of one file get the same rows and the same network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plait.data.history import History
+from plait.data.log import Log
+from plait.data.preparing import PreparedLog
+from plait.experiment.running import ID_DROPOUT, build
+from plait.models import MultiTaskModel
+
+__all__ = ["log_of", "model_of"]
+
+
+def log_of(given: Mapping[str, Any]) -> Log:
+    """The log that the arguments of `train` describe."""
+    log, schema, history = given["log"], given["schema"], given["history"]
+    if not isinstance(history, History):
+        history = History() if history and schema.user and schema.item else None
+    group_by = [given["group_by"]] if given["group_by"] else []
+    return Log(
+        sources=(log,) if isinstance(log, str) else tuple(log),
+        schema=schema,
+        tasks=tuple(given["tasks"]),
+        tables=tuple(given["tables"]),
+        ratios=None if given["ratios"] is None else tuple(given["ratios"]),
+        columns=tuple(dict.fromkeys([*group_by, *given["slices"]])),
+        ranks=given["ranks"],
+        history=history,
+    )
+
+
+def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> MultiTaskModel:
+    """The model that the arguments of `train` describe, its heads fitted."""
+    kept_ids = 0.0 if log.history is None else ID_DROPOUT
+    return build(
+        prepared,
+        seed=given["training"].seed,
+        architecture=given["architecture"],
+        links=given["links"],
+        factors=given["factors"],
+        tower=given["tower"],
+        dropout=given["dropout"],
+        id_dropout=kept_ids if given["id_dropout"] is None else given["id_dropout"],
+        unknown_rate=given["unknown_rate"],
+    )
