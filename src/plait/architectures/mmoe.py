@@ -65,8 +65,9 @@ class MMoE(Architecture):
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's own mixture of the experts."""
         read = self.parts(*shared.gate_inputs)
+        experts = torch.stack(shared.experts, dim=1)  # [B, E, H]
         return {
-            task: mix(gate(read), shared.experts)
+            task: mix(gate(read), experts)
             for task, gate in zip(self.tasks, self.gates, strict=True)
         }
 

@@ -51,7 +51,7 @@ class SoftmaxGate(nn.Module):
         return weights.mean(dim=0)
 
 
-def mix(weights: Tensor, experts: Sequence[Tensor]) -> Tensor:
+def mix(weights: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
     """Weighted sum of experts, `[B, H]`.
 
     Example:
@@ -60,10 +60,8 @@ def mix(weights: Tensor, experts: Sequence[Tensor]) -> Tensor:
 
     Args:
         weights: `[B, E]`.
-        experts: E tensors `[B, H]`.
+        experts: E tensors `[B, H]`, or one `[B, E, H]`: stack them once where several gates mix
+            the same experts.
     """
-    first, *others = zip(weights.unsqueeze(2).unbind(1), experts, strict=True)  # [B, 1], [B, H]
-    mixed = first[0] * first[1]
-    for weight, expert in others:
-        mixed = torch.addcmul(mixed, weight, expert)
-    return mixed
+    stacked = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
+    return torch.bmm(weights.unsqueeze(1), stacked).squeeze(1)

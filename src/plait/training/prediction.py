@@ -12,7 +12,7 @@ from torch import Tensor
 from plait.data.store import Store
 from plait.models import MultiTaskModel
 
-ROWS_AT_ONCE = 8192
+ROWS_AT_ONCE = 1024
 
 
 def predict_store(
