@@ -67,8 +67,8 @@ class MMoE(Architecture):
         read = self.parts(*shared.gate_inputs)
         experts = torch.stack(shared.experts, dim=1)  # [B, E, H]
         return {
-            task: mix(gate(read), experts)
-            for task, gate in zip(self.tasks, self.gates, strict=True)
+            task: mix(gate.logits(read), experts)
+            for task, gate in zip(self.tasks, self._gates(), strict=True)
         }
 
     @torch.no_grad()
@@ -129,7 +129,7 @@ class OMoE(Architecture):
     def share(self, encoded: Encoded) -> Shared:
         """The one mixture of the experts."""
         read = self.parts(encoded.main)
-        return Shared((mix(self.gate(read), self.experts(read)),))
+        return Shared((mix(self.gate.logits(read), self.experts(read)),))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """To every task the same."""

@@ -200,7 +200,9 @@ class _Level(nn.Module):
         self, number: int, read: Tensor | PartlyLearnt, experts: Sequence[Tensor]
     ) -> Tensor:
         """One task's mixture of its own experts followed by the shared ones."""
-        return mix(self.gates[number](read), experts)
+        gate = self.gates[number]
+        assert isinstance(gate, SoftmaxGate)
+        return mix(gate.logits(read), experts)
 
 
 class _InnerLevel(_Level):
@@ -220,7 +222,7 @@ class _InnerLevel(_Level):
             for number, inputs in enumerate(read.by_task)
         )
         every = (*(output for outputs in own for output in outputs), *common)
-        return _Read(by_task, mix(self.shared_gate(read.shared), every))
+        return _Read(by_task, mix(self.shared_gate.logits(read.shared), every))
 
 
 def _check_counts(num_levels: int, shared_experts: int, task_experts: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .affine import PartlyLearnt, affine, partly_learnt, whole
 from .dropout import Dropout
+from .engine import compiled_blocks
 from .experts import ExpertBank
 from .gates import SoftmaxGate, mix
 from .mlp import MLP, Activation
@@ -21,6 +22,7 @@ __all__ = [
     "SoftmaxGate",
     "Tables",
     "affine",
+    "compiled_blocks",
     "mean_pool",
     "mix",
     "partly_learnt",

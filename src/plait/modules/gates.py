@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 
 from .affine import PartlyLearnt, affine
+from .engine import may_compile
 
 __all__ = ["SoftmaxGate", "mix"]
 
@@ -42,7 +45,11 @@ class SoftmaxGate(nn.Module):
 
     def forward(self, inputs: Tensor | PartlyLearnt) -> Tensor:
         """Weights `[B, E]` from `[B, in_features]`, whole or in its two parts."""
-        return torch.softmax(affine(inputs, self.linear.weight, self.linear.bias), dim=1)
+        return torch.softmax(self.logits(inputs), dim=1)
+
+    def logits(self, inputs: Tensor | PartlyLearnt) -> Tensor:
+        """What the softmax turns into weights, `[B, E]`."""
+        return affine(inputs, self.linear.weight, self.linear.bias)
 
     @torch.no_grad()
     def mass(self, inputs: Tensor) -> Tensor:
@@ -51,17 +58,63 @@ class SoftmaxGate(nn.Module):
         return weights.mean(dim=0)
 
 
-def mix(weights: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
-    """Weighted sum of experts, `[B, H]`.
+def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
+    """Weighted sum of experts by the softmax of a gate's logits, `[B, H]`.
+
+    Each gate mixes by itself, though all at once would be faster: so a loss reaches no gate but its
+    task's, and a gradient rule that asks the autograd graph sees it.
 
     Example:
-        >>> mix(torch.tensor([[0.25, 0.75]]), [torch.tensor([[4.0]]), torch.tensor([[8.0]])])
-        tensor([[7.]])
+        >>> mix(torch.tensor([[0.0, 0.0]]), [torch.tensor([[4.0]]), torch.tensor([[8.0]])])
+        tensor([[6.]])
 
     Args:
-        weights: `[B, E]`.
+        logits: `[B, E]`, before the softmax.
         experts: E tensors `[B, H]`, or one `[B, E, H]`: stack them once where several gates mix
             the same experts.
     """
-    stacked = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
-    return torch.bmm(weights.unsqueeze(1), stacked).squeeze(1)
+    outputs = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
+    if may_compile(logits, outputs):
+        mixed: Tensor = _Mixing.apply(logits.contiguous(), outputs)  # type: ignore[no-untyped-call]
+        return mixed
+    return torch.bmm(torch.softmax(logits, dim=1).unsqueeze(1), outputs).squeeze(1)
+
+
+class _Context(FunctionCtx):
+    saved_tensors: tuple[Tensor, ...]
+
+
+class _Mixing(Function):
+    """Softmax and weighted sum in compiled kernels; differentiated twice, it is torch's."""
+
+    @staticmethod
+    def forward(ctx: _Context, logits: Tensor, experts: Tensor) -> Tensor:
+        """`[B, H]`."""
+        from . import compiled_mixing
+
+        weights = torch.empty_like(logits)
+        mixed = torch.empty(len(logits), experts.shape[2])
+        compiled_mixing.mix_forward(logits.numpy(), experts.numpy(), weights.numpy(), mixed.numpy())
+        ctx.save_for_backward(logits, experts, weights)
+        return mixed
+
+    @staticmethod
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients of both inputs."""
+        logits, experts, weights = ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody wants to differentiate the gradients
+            weights = torch.softmax(logits, dim=1)
+            products = torch.bmm(experts, gradient.unsqueeze(2)).squeeze(2)  # [B, E]
+            mean = (weights * products).sum(dim=1, keepdim=True)
+            return weights * (products - mean), weights.unsqueeze(2) * gradient.unsqueeze(1)
+        from . import compiled_mixing
+
+        to_logits, to_experts = torch.empty_like(logits), torch.empty_like(experts)
+        compiled_mixing.mix_backward(
+            weights.numpy(),
+            experts.detach().numpy(),
+            gradient.contiguous().numpy(),
+            to_logits.numpy(),
+            to_experts.numpy(),
+        )
+        return to_logits, to_experts

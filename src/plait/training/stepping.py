@@ -41,6 +41,11 @@ class Stepper:
             else None
         )
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the engine is the compiled one."""
+        return self._kernels is not row_kernels("torch")
+
     def zero_grad(self) -> None:
         """Forget the gradients of the last step."""
         for parameter in (*self._dense.parameters, *self._tables):

@@ -15,6 +15,7 @@ from plait.data.loading import BatchLoader
 from plait.data.store import Store
 from plait.errors import TrainingInterrupted, UnknownNameError
 from plait.models import MultiTaskModel
+from plait.modules import compiled_blocks
 
 from .archive import Archive, Entry
 from .callbacks import Callback, EvaluationReport, History, StepReport
@@ -95,7 +96,11 @@ class Trainer:
         if settings.max_steps is not None:
             total = min(total, settings.max_steps)
         self.stepper = Stepper(self.model, settings, total_steps=total)
-        with torch.random.fork_rng(devices=[]), catch_interrupts() as interrupt:
+        with (
+            torch.random.fork_rng(devices=[]),
+            compiled_blocks(allowed=self.stepper.is_compiled),
+            catch_interrupts() as interrupt,
+        ):
             torch.manual_seed(settings.seed)
             self._resume(loader)
             for callback in self.callbacks:

@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 from torch.testing import assert_close
 
-from plait.modules import SoftmaxGate, mix
+from plait.modules import SoftmaxGate, compiled_blocks, mix
 
 
 def test_weights_are_the_softmax_of_a_linear_map() -> None:
@@ -29,22 +30,61 @@ def test_mass_is_the_mean_weight_and_needs_no_graph() -> None:
     assert mass.sum().item() == pytest.approx(1.0)
 
 
+def literal(logits: Tensor, experts: list[Tensor]) -> Tensor:
+    """`sum_e softmax(l)_e E_e`."""
+    return torch.einsum("be,beh->bh", torch.softmax(logits, dim=1), torch.stack(experts, dim=1))
+
+
+def draw(num_experts: int, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+    torch.manual_seed(num_experts)
+    logits = torch.randn(6, num_experts, dtype=dtype, requires_grad=True)
+    return logits, [torch.randn(6, 5, dtype=dtype, requires_grad=True) for _ in range(num_experts)]
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("num_experts", [1, 2, 5])
-def test_mix_is_the_weighted_sum(num_experts: int) -> None:
-    weights = torch.randn(6, num_experts, dtype=torch.float64, requires_grad=True)
-    experts = [
-        torch.randn(6, 3, dtype=torch.float64, requires_grad=True) for _ in range(num_experts)
-    ]
-    expected = torch.einsum("be,beh->bh", weights, torch.stack(experts, dim=1))
-    mixed = mix(weights, experts)
+def test_mix_is_the_weighted_sum(num_experts: int, dtype: torch.dtype, engine: str) -> None:
+    logits, experts = draw(num_experts, dtype)
+    with compiled_blocks(allowed=engine == "compiled"):
+        mixed = mix(logits, experts)
+    expected = literal(logits, experts)
     assert_close(mixed, expected)
-    leaves = (weights, *experts)
-    assert_close(
-        torch.autograd.grad(mixed.square().sum(), leaves),
-        torch.autograd.grad(expected.square().sum(), leaves),
-    )
+    leaves = (logits, *experts)
+    found = torch.autograd.grad(mixed.tanh().sum(), leaves)
+    assert_close(found, torch.autograd.grad(expected.tanh().sum(), leaves))
 
 
-def test_a_single_expert_passes_through_a_gate_bit_for_bit() -> None:
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_mix_can_be_differentiated_twice(engine: str) -> None:
+    logits, experts = draw(3, torch.float32)
+    leaves = (logits, *experts)
+    found = []
+    for made in (mix, literal):
+        with compiled_blocks(allowed=engine == "compiled"):
+            loss = made(logits, experts).square().sum()
+        first = torch.autograd.grad(loss, leaves, create_graph=True)
+        norm = torch.stack([one.square().sum() for one in first]).sum()
+        found.append(torch.autograd.grad(norm, leaves))
+    assert_close(found[0], found[1])
+
+
+def test_stacked_experts_are_mixed_alike() -> None:
+    logits, experts = draw(3, torch.float32)
+    assert torch.equal(mix(logits, experts), mix(logits, torch.stack(experts, dim=1)))
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_logits_far_apart_do_not_overflow(*, allowed: bool) -> None:
+    logits = torch.tensor([[500.0, -500.0], [1e4, 1e4]])
+    with compiled_blocks(allowed=allowed):
+        mixed = mix(logits, [torch.ones(2, 3), torch.zeros(2, 3)])
+    assert mixed[:, 0].tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_single_expert_passes_through_a_gate_bit_for_bit(*, allowed: bool) -> None:
     expert = torch.randn(6, 3)
-    assert torch.equal(mix(SoftmaxGate(4, 1)(torch.randn(6, 4)), [expert]), expert)
+    with compiled_blocks(allowed=allowed):
+        mixed = mix(SoftmaxGate(4, 1).logits(torch.randn(6, 4)), [expert])
+    assert torch.equal(mixed, expert)
