@@ -15,8 +15,8 @@ __all__ = ["finish"]
 def finish(model: MultiTaskModel, train: Store, valid: Store | None) -> None:
     """Put right what early stopping and averaging leave a little off; no order of rows changes.
 
-    Probabilities get the mean of the training labels (`level_base_rates`). Numbers get the line
-    that fits the validation rows (`straighten`) and, under a logarithm, a smearing factor
+    Probabilities get the mean of the training labels (`level_base_rates`). Numbers get the
+    slope of the validation rows (`straighten`) and, under a logarithm, a smearing factor
     (`calibrate_heads`).
 
     Args:

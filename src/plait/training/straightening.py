@@ -1,4 +1,4 @@
-"""Numbers that are too timid or too bold: a straight line through the validation rows."""
+"""Numbers that are too timid or too bold: the slope that the validation rows have."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ CLEAR = 1.96
 
 
 def straighten(model: MultiTaskModel, valid: Store) -> dict[str, float]:
-    """Let each regression with a squared loss follow the line of its validation rows.
+    """Let each regression with a squared loss follow the slope of its validation rows.
 
     In training a row's history is made from fewer rows than later on, and so tells less; a network
-    that learnt on it moves its predictions too little when they tell more. The line of labels on
-    predictions (least squares) puts that right. Where its slope is not clearly different from 1,
-    with errors that hold for unequal variances (White 1980), nothing is done.
+    that learnt on it moves its predictions too little when they tell more. The slope of labels on
+    predictions (least squares) puts that right: it is taken around the mean prediction, which
+    stays. The level is not the validation rows' to set: they are few, and often of one week. Where
+    the slope is not clearly different from 1, with errors that hold for unequal variances (White
+    1980), nothing is done.
 
     Args:
         model: trained.
@@ -51,29 +53,31 @@ def straighten(model: MultiTaskModel, valid: Store) -> dict[str, float]:
         labels = torch.from_numpy(valid.labels(name)[rows]).to(head.slope.device)
         weights = torch.from_numpy(valid.weights(name)[rows]).double()
         wanted = head.standardised(labels).double().cpu()
-        slope, intercept, error = line(parameters.double().squeeze(-1), wanted, weights)
+        predicted = parameters.double().squeeze(-1)
+        slope, error = slope_of(predicted, wanted, weights)
         if len(rows) >= FEWEST and slope > 0 and abs(slope - 1.0) > CLEAR * error:
             head.slope.fill_(slope)
-            head.intercept.fill_(intercept)
+            mean = (weights * predicted).sum() / weights.sum()
+            head.intercept.fill_(float(mean) * (1.0 - slope))
             slopes[name] = slope
     return slopes
 
 
-def line(x: Tensor, y: Tensor, weights: Tensor) -> tuple[float, float, float]:
-    """Slope, intercept and the slope's robust standard error, infinite where there is no line.
+def slope_of(x: Tensor, y: Tensor, weights: Tensor) -> tuple[float, float]:
+    """Slope of the line and its robust standard error, infinite where there is no line.
 
     Example:
         >>> x = torch.tensor([0.0, 1.0, 2.0, 3.0], dtype=torch.double)
-        >>> line(x, 2 * x + 1, torch.ones(4, dtype=torch.double))
-        (2.0, 1.0, 0.0)
+        >>> slope_of(x, 2 * x + 1, torch.ones(4, dtype=torch.double))
+        (2.0, 0.0)
     """
     total = weights.sum()
     mean_x, mean_y = (weights * x).sum() / total, (weights * y).sum() / total
     away = x - mean_x
     spread = (weights * away.square()).sum()
     if not spread > 0:
-        return 1.0, 0.0, math.inf
+        return 1.0, math.inf
     slope = (weights * away * (y - mean_y)).sum() / spread
     residual = y - mean_y - slope * away
     error = (weights.square() * away.square() * residual.square()).sum().sqrt() / spread
-    return float(slope), float(mean_y - slope * mean_x), float(error)
+    return float(slope), float(error)
