@@ -22,7 +22,7 @@ from plait.data.splits import RandomSplit
 from plait.experiment.running import build
 from plait.models import ArchitectureFactory
 from plait.tasks import Binary
-from plait.training import Trainer, Training
+from plait.training import Trainer, Training, warm_up
 from plait.training.prediction import predict_store
 
 from .job import (
@@ -48,7 +48,8 @@ class Plait(Rival):
     package = "plait"
 
     def load(self) -> int:
-        """Prepare the training log."""
+        """Prepare the training log; kernels are fetched meanwhile, as in `plait.train`."""
+        warm_up(_training(self.job).engine)
         self.log = Log(
             sources=(self.job.train,),
             schema=_schema(self.job),
@@ -89,7 +90,7 @@ class Plait(Rival):
 def _training(job: Job) -> Training:
     """How plait trains: the one place that knows its engines and precisions.
 
-    The variant `pure` does without compiled kernels; else there are some where they can be had.
+    The variant `pure` has the default engine; else it is the compiled one.
     """
     if job.precision != "fp32":
         raise NotOfferedError("it trains in fp32 only")
@@ -99,7 +100,7 @@ def _training(job: Job) -> Training:
         learning_rate=LEARNING_RATE,
         average=0,
         key_l2=0,
-        engine="torch" if job.variant == "pure" else "auto",
+        engine="torch" if job.variant == "pure" else "compiled",
         seed=job.seed,
     )
 

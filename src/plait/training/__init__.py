@@ -12,6 +12,7 @@ from .levelling import level_base_rates
 from .objective import Losses, Objective, Supervised
 from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
+from .rows import warm_up
 from .settings import Training
 from .setup import check_labels, expected_shares, fit_heads
 from .straightening import straighten
@@ -42,4 +43,5 @@ __all__ = [
     "level_base_rates",
     "predict_store",
     "straighten",
+    "warm_up",
 ]

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+from threading import Thread
 from typing import Protocol
 
 import torch
@@ -13,7 +16,7 @@ from torch.nn import functional
 
 from plait.errors import MissingExtraError
 
-__all__ = ["RowKernels", "adagrad", "catch_up", "follow", "merge", "row_kernels"]
+__all__ = ["RowKernels", "adagrad", "catch_up", "follow", "merge", "row_kernels", "warm_up"]
 
 INT32_ROWS = (1 << 31) - 1
 
@@ -44,22 +47,40 @@ def row_kernels(engine: str) -> RowKernels:
     """The functions that an engine stands for.
 
     Args:
-        engine: `torch`; `compiled`, which needs numba; or `auto`: `compiled` where numba is there.
+        engine: `torch`, or `compiled`, which needs numba.
 
     Raises:
         MissingExtraError: `compiled` without numba.
     """
-    from . import rows as in_torch
-
     if engine == "torch":
-        return in_torch
+        return import_module("plait.training.rows")
     try:
-        from . import compiled_rows as compiled
+        return import_module("plait.training.compiled_rows")
     except ImportError as error:
-        if engine == "compiled":
-            raise MissingExtraError("numba", extra="fast", purpose="The compiled engine") from error
-        return in_torch
-    return compiled
+        raise MissingExtraError("numba", extra="fast", purpose="The compiled engine") from error
+
+
+def warm_up(engine: str) -> Thread | None:
+    """Fetch what an engine needs in a thread beside other work; None where nothing is needed.
+
+    Compiling takes seconds the first time, and a moment from numba's cache. The first use waits for
+    what is left.
+
+    Raises:
+        MissingExtraError: `compiled` without numba.
+    """
+    if engine == "torch":
+        return None
+    if find_spec("numba") is None:
+        raise MissingExtraError("numba", extra="fast", purpose="The compiled engine")
+    thread = Thread(target=_import_kernels, name="plait-kernels", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_kernels() -> None:
+    import_module("plait.training.compiled_rows")
+    import_module("plait.modules.compiled_mixing")
 
 
 def merge(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:

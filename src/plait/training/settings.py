@@ -44,9 +44,10 @@ class Training:
         evaluate_steps: steps between two evaluations. None: once an epoch.
         monitor: weight of each task in the mix that stopping reads. None: equal for targets.
         checkpoint_seconds: least time between two checkpoints within an epoch.
-        engine: what works on the rows of tables. `torch` runs everywhere; `compiled` is faster on
-            a processor and needs numba (`plait[fast]`); `auto` takes it where it is there. Both
-            follow the same equations, write the same checkpoints and differ by rounding.
+        engine: what works on the rows of tables and mixes experts. `torch` runs everywhere;
+            `compiled` needs numba (`plait[fast]`) and saves a few hundredths of a step on a
+            processor, most with one thread and a small network. Both follow the same equations,
+            write the same checkpoints and differ by rounding.
         seed: of weights, order and dropout.
     """
 
@@ -67,7 +68,7 @@ class Training:
     evaluate_steps: int | None = None
     monitor: Mapping[str, float] | None = None
     checkpoint_seconds: float = 30.0
-    engine: Literal["auto", "torch", "compiled"] = "auto"
+    engine: Literal["torch", "compiled"] = "torch"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,8 +85,8 @@ class Training:
             problems.append(
                 f"`schedule` is 'constant', 'cosine' or 'linear', got {self.schedule!r}"
             )
-        if self.engine not in ("auto", "torch", "compiled"):
-            problems.append(f"`engine` is 'auto', 'torch' or 'compiled', got {self.engine!r}")
+        if self.engine not in ("torch", "compiled"):
+            problems.append(f"`engine` is 'torch' or 'compiled', got {self.engine!r}")
         weights = [] if self.monitor is None else self.monitor.values()
         if any(not weight >= 0 for weight in weights):
             problems.append(f"`monitor` must hold weights of at least 0, got {self.monitor}")

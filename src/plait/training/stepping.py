@@ -44,7 +44,7 @@ class Stepper:
     @property
     def is_compiled(self) -> bool:
         """Whether the engine is the compiled one."""
-        return self._kernels is not row_kernels("torch")
+        return self.settings.engine == "compiled"
 
     def zero_grad(self) -> None:
         """Forget the gradients of the last step."""

@@ -175,6 +175,27 @@ def test_a_killed_and_resumed_run_gives_the_bits_of_one_that_never_was(
     assert without_times(history) == never_stopped[1]
 
 
+def test_the_compiled_engine_trains_alike_and_resumes_to_its_own_bits(
+    data: Data, tmp_path: Path
+) -> None:
+    compiled = replace(SETTINGS, engine="compiled")
+    found: dict[str, dict[str, Tensor]] = {}
+    for settings in (SETTINGS, compiled):
+        model = make_model(data, architecture=MMoE, dropout=0.2)
+        Trainer(model, settings).fit(data.train, data.valid)
+        found[settings.engine] = state_of(model)
+    for name, tensor in found["torch"].items():
+        assert_close(found["compiled"][name], tensor, rtol=1e-3, atol=1e-4)
+    model = make_model(data, architecture=MMoE, dropout=0.2)
+    with pytest.raises(KillError):
+        Trainer(model, compiled, callbacks=[At(3, kill)], folder=tmp_path).fit(
+            data.train, data.valid
+        )
+    model = make_model(data, architecture=MMoE, dropout=0.2)
+    Trainer(model, compiled, folder=tmp_path).fit(data.train, data.valid)
+    assert same_bits(state_of(model), found["compiled"])
+
+
 def test_a_run_that_was_killed_while_it_was_judged_goes_on_alike(
     data: Data,
     tmp_path: Path,
