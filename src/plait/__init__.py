@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
     from plait.estimator import MultiTaskEstimator
     from plait.experiment import Experiment, Run, train
+    from plait.methods import FiniteDifference, GradientNorm, JointFeatures, RepresentationNorm
     from plait.serving import Predictor, load
     from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Value, WatchTime
     from plait.training import Training
@@ -51,6 +52,12 @@ _ROOMS = {
     "plait.data.splits": ("ColumnSplit", "RandomSplit", "TimeSplit", "UserSplit"),
     "plait.estimator": ("MultiTaskEstimator",),
     "plait.experiment": ("Experiment", "Run", "train"),
+    "plait.methods": (
+        "FiniteDifference",
+        "GradientNorm",
+        "JointFeatures",
+        "RepresentationNorm",
+    ),
     "plait.serving": ("Predictor", "load"),
     "plait.tasks": (
         "Binary",
@@ -76,8 +83,11 @@ __all__ = [
     "Count",
     "Equal",
     "Experiment",
+    "FiniteDifference",
     "Fixed",
+    "GradientNorm",
     "History",
+    "JointFeatures",
     "MMoE",
     "MultiHot",
     "MultiTaskEstimator",
@@ -88,6 +98,7 @@ __all__ = [
     "RandomSplit",
     "Ranking",
     "Regression",
+    "RepresentationNorm",
     "Run",
     "Schema",
     "Sequence",

@@ -38,6 +38,7 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
             for feature in schema.features
         ),
         "",
+        *_method(facts.get("method", {})),
         *_metrics(facts.get("metrics", {}), facts.get("judged_on", "test")),
         *_parts(facts.get("parts", {})),
         "## Use",
@@ -56,6 +57,22 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
 def _task_row(task: Task) -> str:
     asked = f"`{task.serves}`" if task.serves else "every row"
     return f"| `{task.name}` | {task.kind} | `{task.label_expression}` | {asked} |"
+
+
+def _method(method: Mapping[str, Any]) -> list[str]:
+    if not method:
+        return []
+    settings = {key: value for key, value in method.items() if key != "kind"}
+    shown = "".join(f"\n- `{key}`: {_setting(value)}" for key, value in settings.items())
+    with_settings = f", with\n{shown}" if shown else "."
+    return ["## Training", "", f"The way to learn was `{method['kind']}`{with_settings}", ""]
+
+
+def _setting(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return f"{value}"
+    inner = ", ".join(f"{key} {value[key]}" for key in value if key != "name")
+    return f"{value['name']} ({inner})" if inner else f"{value['name']}"
 
 
 def _metrics(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]], judged_on: str) -> list[str]:

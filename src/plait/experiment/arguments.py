@@ -9,6 +9,7 @@ from plait.balancing import Balancer
 from plait.data.schema import Schema
 from plait.data.splits import Split
 from plait.errors import ArgumentTypeError
+from plait.methods import Method
 from plait.tasks import Task
 
 __all__ = ["check_arguments"]
@@ -21,6 +22,7 @@ def check_arguments(
     architecture: object,
     links: object,
     balancer: object,
+    method: object,
 ) -> None:
     """See that objects are what they should be; a name where an object belongs is refused.
 
@@ -31,6 +33,8 @@ def check_arguments(
     _check("split", split, Split, "TimeSplit('timestamp')")
     if balancer is not None:
         _check("balancer", balancer, Balancer, "BaseRate()")
+    if method is not None:
+        _check("method", method, Method, "JointFeatures()")
     for entry in _sequence("tasks", tasks, "[Binary('click')]"):
         _check("tasks", entry, Task, "[Binary('click')]")
     for entry in _sequence("links", links, "[Chain(parent='click', child='buy')]"):

@@ -22,6 +22,7 @@ from .tables import (
     DATA,
     FEATURES,
     HISTORY,
+    METHOD,
     METRICS,
     MODEL,
     ROLES,
@@ -89,6 +90,9 @@ class Document(Section):
     balancing: Annotated[Part, BALANCER] | None = Field(
         None, description="from several losses to gradients; left out: equal weights"
     )
+    method: Annotated[Part, METHOD] | None = Field(
+        None, description="the way to learn; left out: from the labels alone"
+    )
     training: Annotated[Part, TRAINING] = Field(
         default_factory=TRAINING.table, description="how long and how fast"
     )
@@ -108,6 +112,7 @@ class Document(Section):
             "split": self.split.build(),
             "history": self.history.build() if isinstance(self.history, Part) else self.history,
             "balancer": None if self.balancing is None else self.balancing.build(),
+            "method": None if self.method is None else self.method.build(),
             "training": self.training.build(),
         }
 

@@ -29,6 +29,7 @@ from plait.data.reading import Source
 from plait.data.schema import Schema
 from plait.data.splits import Split
 from plait.errors import ConfigurationError
+from plait.methods import Method
 from plait.models import ArchitectureFactory, MultiTaskModel
 from plait.serving import Predictor, load
 from plait.settings import settings_of
@@ -43,6 +44,7 @@ from plait.training import (
     finish_kept,
     fit_heads,
     grow_from,
+    warm_up,
 )
 from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
@@ -104,6 +106,7 @@ def train(
     ranks: Literal["before", "after"] = "before",
     history: History | bool = True,
     balancer: Balancer | None = None,
+    method: Method | None = None,
     training: Training | None = None,
     group_by: str | None = None,
     slices: Sequence[str] = (),
@@ -137,6 +140,7 @@ def train(
         history: what is remembered of users and items, as features. True: `History()` where the
             schema names both; False: nothing.
         balancer: from several losses to gradients. None: equal weights.
+        method: the way to learn. None: from the labels alone (supervised).
         training: how long and how fast.
         group_by: column for grouped metrics.
         slices: columns to slice metrics by.
@@ -150,9 +154,10 @@ def train(
         ConfigurationError: `out` holds a run and `resume` is false, or it was another run.
         PlaitError: data, tasks or settings that do not fit; the message says which.
     """
-    check_arguments(schema, tasks, split, architecture, links, balancer)
+    check_arguments(schema, tasks, split, architecture, links, balancer, method)
     folder = Path(out)
     settings = training or Training()
+    warm_up(settings.engine)
     sources = (log,) if isinstance(log, str | Path) or not isinstance(log, Sequence) else log
     kept = tuple(dict.fromkeys([*([group_by] if group_by else []), *slices]))
     whole = Log(
@@ -194,16 +199,23 @@ def train(
             "model": model_settings(model),
             "training": {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE},
             "balancing": settings_of(balancer or Equal()),
+            "method": None if method is None else method.to_json(),
             "init_from": None if init_from is None else str(init_from),
         },
     )
-    trainer = Trainer(
-        model, settings, balancer=balancer, callbacks=callbacks, folder=folder / "training"
+    course = _learn(
+        model,
+        prepared,
+        method,
+        settings=settings,
+        balancer=balancer,
+        callbacks=callbacks,
+        folder=folder / "training",
     )
-    course = trainer.fit(prepared.train, prepared.valid)
     finish(model, prepared.train, prepared.valid)
     finish_kept(model, prepared.train, prepared.valid, folder / "training")
-    return _finish(folder, model, prepared, whole, course, group_by=group_by, slices=slices)
+    learnt = {"kind": "supervised"} if method is None else method.to_json()
+    return _finish(folder, model, prepared, whole, course, learnt, group_by=group_by, slices=slices)
 
 
 def build(
@@ -236,6 +248,32 @@ def build(
     return model
 
 
+def _learn(
+    model: MultiTaskModel,
+    prepared: PreparedLog,
+    method: Method | None,
+    *,
+    settings: Training,
+    balancer: Balancer | None,
+    callbacks: Sequence[Callback],
+    folder: Path,
+) -> TrainingHistory:
+    """Train the model in the way that was asked for."""
+    train, valid = prepared.train, prepared.valid
+    if method is None:
+        trainer = Trainer(model, settings, balancer=balancer, callbacks=callbacks, folder=folder)
+        return trainer.fit(train, valid)
+    return method.fit(
+        model,
+        train,
+        valid,
+        settings=settings,
+        balancer=balancer,
+        callbacks=callbacks,
+        folder=folder,
+    )
+
+
 def _remembered(history: History | bool, schema: Schema) -> History | None:  # noqa: FBT001
     if isinstance(history, History):
         return history
@@ -252,6 +290,7 @@ def _finish(
     prepared: PreparedLog,
     log: Log,
     course: TrainingHistory,
+    learnt: Mapping[str, Any],
     *,
     group_by: str | None,
     slices: Sequence[str],
@@ -260,7 +299,12 @@ def _finish(
     evaluation = evaluate_store(
         model, getattr(prepared, judged_on), group_by=group_by, slices=slices
     )
-    facts = {"metrics": evaluation.to_json(), "judged_on": judged_on, **prepared.facts}
+    facts = {
+        "metrics": evaluation.to_json(),
+        "judged_on": judged_on,
+        "method": learnt,
+        **prepared.facts,
+    }
     artifact = Artifact(
         model, prepared.preprocessor, log.schema, log.tables, facts, prepared.history
     )

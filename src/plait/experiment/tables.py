@@ -19,6 +19,7 @@ from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Schema
 from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
+from plait.methods import METHODS, PENALTIES
 from plait.models import ArchitectureFactory
 from plait.tasks import TASK_KINDS
 from plait.training import Training
@@ -78,6 +79,20 @@ ARCHITECTURE = _by_class(
     "architecture", ARCHITECTURES, ArchitecturePart, without=["widths", "tasks"]
 )
 BALANCER = _by_class("balancer", BALANCERS)
+PENALTY = _by_class("penalty", PENALTIES)
+METHOD = OneOf(
+    "way to learn",
+    "kind",
+    {
+        kind.kind: table_of(
+            kind,
+            Part,
+            tag=("kind", kind.kind),
+            forms={"penalty": Annotated[Part, PENALTY] | None},
+        )
+        for kind in METHODS
+    },
+)
 SPLIT = OneOf(
     "split", "by", {name: table_of(kind, Part, tag=("by", name)) for name, kind in SPLITS.items()}
 )

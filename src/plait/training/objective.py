@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from plait.data.batch import Batch
-from plait.models import MultiTaskModel, Trace, rows_of
+from plait.models import Fields, MultiTaskModel, Trace, rows_of
 from plait.tasks import Task
 
 
@@ -60,13 +60,28 @@ class Supervised(Objective):
     def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
         """Each task's masked, weighted loss, and the penalty."""
         trace = model.trace(batch)
-        parameters = model.decode(trace.representations)
+        found = self.task_losses(model, trace.representations, batch)
+        return Losses(found, self.penalty(model, trace.fields), trace)
+
+    def task_losses(
+        self, model: MultiTaskModel, representations: Mapping[str, Tensor], batch: Batch
+    ) -> dict[str, Tensor]:
+        """Each task's masked, weighted loss, from what the shared network gave."""
+        parameters = model.decode(representations)
         found: dict[str, Tensor] = {}
         for name, task in model.tasks.items():
             loss = self._task_loss(model, task, parameters[name], batch)
             if loss is not None:
                 found[name] = loss
-        return Losses(found, self._penalty(model, trace), trace)
+        return found
+
+    def penalty(self, model: MultiTaskModel, fields: Fields) -> Tensor | None:
+        """The penalty on the vectors that were looked up; None where there is none."""
+        vectors = model.key_vectors(fields) if self.key_l2 > 0 else []
+        if not vectors:
+            return None
+        norms = [vector.square().sum(dim=1).mean() for vector in vectors]
+        return torch.stack(norms).sum() * (0.5 * self.key_l2)
 
     def _task_loss(
         self, model: MultiTaskModel, task: Task, parameters: Tensor, batch: Batch
@@ -88,13 +103,6 @@ class Supervised(Objective):
         if kind == "batch":
             return float(rows)
         return total if kind == "observed" else max(expected, 1e-12)
-
-    def _penalty(self, model: MultiTaskModel, trace: Trace) -> Tensor | None:
-        vectors = model.key_vectors(trace.fields) if self.key_l2 > 0 else []
-        if not vectors:
-            return None
-        norms = [vector.square().sum(dim=1).mean() for vector in vectors]
-        return torch.stack(norms).sum() * (0.5 * self.key_l2)
 
 
 FEW_ROWS = 32

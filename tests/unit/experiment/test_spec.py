@@ -17,6 +17,7 @@ from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Sche
 from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
 from plait.errors import ExperimentFileError
 from plait.experiment.spec import Experiment, json_schema
+from plait.methods import METHODS, PENALTIES, JointFeatures, Method, Penalty
 from plait.settings import settings_of
 from plait.tasks import TASK_KINDS, Binary, Task
 from plait.training import Training
@@ -69,6 +70,7 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "ranks": "before",
         "history": True,
         "balancer": None,
+        "method": None,
         "training": Training(epochs=2),
         "group_by": None,
         "slices": (),
@@ -152,6 +154,23 @@ def test_every_link_and_balancer_can_be_named(kind: type, tmp_path: Path) -> Non
         assert settings_of(made) == settings_of(part)
 
 
+@pytest.mark.parametrize("kind", METHODS)
+def test_every_way_to_learn_can_be_named(kind: type[Method], tmp_path: Path) -> None:
+    for settings in ({"kind": kind.kind}, kind().to_json()):
+        path = write(tmp_path, LEAST + f"method = {as_toml(settings)}")
+        made = Experiment.read(path).arguments()["method"]
+        assert type(made) is kind
+        assert made.to_json() == kind().to_json()
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+def test_every_penalty_can_be_named(kind: type[Penalty], tmp_path: Path) -> None:
+    for written in (f'"{kind.__name__}"', as_toml(settings_of(kind()))):
+        text = LEAST + f'method = {{ kind = "joint", penalty = {written}, min_positives = 3 }}'
+        made = Experiment.read(write(tmp_path, text)).arguments()["method"]
+        assert made == JointFeatures(penalty=kind(), min_positives=3)
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("time", TimeSplit), ("user", UserSplit), ("random", RandomSplit), ("column", ColumnSplit)],
@@ -196,7 +215,7 @@ def test_the_resolved_form_reads_as_the_same_experiment(tmp_path: Path) -> None:
 def test_an_unknown_key_offers_the_nearest_one(tmp_path: Path) -> None:
     assert _problems(write(tmp_path, line_31="epoch = 2")) == [
         "exp.toml:31: there is no key `training.epoch`. Did you mean 'epochs'? Known: "
-        "average, batch_size, checkpoint_seconds, clip_norm, epochs, evaluate_steps, "
+        "average, batch_size, checkpoint_seconds, clip_norm, engine, epochs, evaluate_steps, "
         "keep_negatives, key_l2, learning_rate, max_steps, monitor, patience, schedule, seed, "
         "shuffle_rows, table_learning_rate, warmup_steps, weight_decay."
     ]
@@ -251,6 +270,21 @@ def test_an_empty_file_is_told_what_it_needs(tmp_path: Path) -> None:
         ("split.test_from=soon", "must be a date or a date and time or a number"),
         ("balancing=Fixed", "`balancing.weights` is missing"),
         ("balancing={name='Fixed', weights={like=1}}", "There is no weight for task 'buy'."),
+        ("method=joint", '`method` must be a table with `kind`; got the text "joint".'),
+        ("method.kind=joined", "there is no way to learn 'joined'. Did you mean 'joint'?"),
+        ("method={kind='joint', min_positives=-1}", "`min_positives` must be at least 0, got -1."),
+        (
+            "method={kind='joint', penalty='GradientNrm'}",
+            "there is no penalty 'GradientNrm'. Did you mean 'GradientNorm'?",
+        ),
+        (
+            "method={kind='joint', penalty={name='FiniteDifference', radius=-1}}",
+            "FiniteDifference: `radius` must be at least 0, got -1.",
+        ),
+        (
+            "method={kind='joint', penalty={name='GradientNorm', form='squared'}}",
+            'cannot be the text "squared". Known: normalised, plain, ratio.',
+        ),
         ("trainng.epochs=3", "there is no key `trainng`. Did you mean 'training'?"),
         ("tasks.buy.tower=[0]", "Task 'buy': `tower` widths must be positive, got (0,)."),
         ("training.epochs=0", "Training: `epochs` must be at least 1, got 0."),
@@ -341,7 +375,8 @@ def test_the_json_schema_describes_every_choice() -> None:
     assert schema["title"] == "plait experiment"
     assert schema["required"] == ["data", "features", "tasks", "split"]
     tables = schema["$defs"]
-    for kind in (*TASK_KINDS, *FEATURE_KINDS, *ARCHITECTURES, *LINKS, *BALANCERS, Training):
+    parts = (*TASK_KINDS, *FEATURE_KINDS, *ARCHITECTURES, *LINKS, *BALANCERS, *METHODS, *PENALTIES)
+    for kind in (*parts, Training):
         assert tables[kind.__name__]["additionalProperties"] is False
         assert tables[kind.__name__]["description"]
     assert tables["MMoE"]["properties"]["num_experts"]["default"] == 4
