@@ -124,4 +124,4 @@ def test_doctor_says_three_things(run: Path) -> None:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     after = done.stdout.partition("The first three things to try")[2]
-    assert [line[0] for line in after.splitlines() if line[1:2] == "."] == ["1", "2", "3"]
+    assert [line[0] for line in after.splitlines() if line[1:3] == ". "] == ["1", "2", "3"]

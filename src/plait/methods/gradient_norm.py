@@ -33,8 +33,9 @@ class GradientNorm(Penalty):
     `ratio` is just that. A network can make it small by blowing up `h`, so `normalised` multiplies
     it by the mean of `‖h‖²`, held constant. `plain` has no denominator.
 
-    Modules are differentiated twice; looked-up vectors are inputs like any other. It takes two to
-    five times as long as a plain step: `FiniteDifference` is the penalty for large logs.
+    Modules are differentiated twice; looked-up vectors are inputs like any other. With two tasks a
+    step takes two to three times as long as a plain one, and more with each further task:
+    `FiniteDifference` is the penalty for large logs.
 
     Stability: experimental.
 

@@ -50,10 +50,12 @@ def calibration_curve(run: OpenedRun, output: str, *, least_rows: int) -> Calibr
     if run.task(output).kind in _UNORDERED:
         return CalibrationCurve(output, (), "predictions of this kind of task are no amounts")
     judged, _ = judged_of(run, output, run.predictions[output])
-    num_bins = min(NUM_BINS, len(judged.targets) // max(1, least_rows))
-    if num_bins < 2:
-        return CalibrationCurve(output, (), f"fewer than 2 bins of {least_rows} rows")
-    return CalibrationCurve(output, calibration_bins(judged, num_bins=num_bins))
+    most = min(NUM_BINS, len(judged.targets) // max(1, least_rows))
+    for num_bins in range(most, 1, -1):  # rows of one prediction may leave a bin with too few
+        bins = calibration_bins(judged, num_bins=num_bins)
+        if len(bins) > 1 and min(one.n for one in bins) >= least_rows:
+            return CalibrationCurve(output, bins)
+    return CalibrationCurve(output, (), f"fewer than 2 bins of {least_rows} rows")
 
 
 def calibration_bins(judged: JudgedRows, *, num_bins: int) -> tuple[CalibrationBin, ...]:
