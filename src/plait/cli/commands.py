@@ -25,6 +25,22 @@ Rows = Annotated[
     typer.Argument(metavar="FILE", help="Rows as they stand in the log: a file, folder or glob."),
 ]
 
+ExperimentFile = Annotated[
+    Path, typer.Argument(metavar="EXPERIMENT", help="The experiment file (TOML).")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting for this run, as in `--set training.epochs=3`. Repeatable.",
+    ),
+]
+PreparedLogs = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of prepared logs that runs share."),
+]
+
 BestOf = Annotated[
     str | None,
     typer.Option(metavar="TASK", help="Use the state in which this task was best."),
@@ -32,18 +48,9 @@ BestOf = Annotated[
 
 
 def train(
-    experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="The experiment file (TOML).")
-    ],
+    experiment: ExperimentFile,
     *,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a setting for this run, as in `--set training.epochs=3`. Repeatable.",
-        ),
-    ] = None,
+    settings: Set = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -61,10 +68,7 @@ def train(
         Path | None,
         typer.Option(metavar="RUN", help="Start from the weights of a finished run."),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of prepared logs that runs share."),
-    ] = None,
+    cache: PreparedLogs = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", metavar="", help="Show no progress.")
     ] = False,

@@ -9,7 +9,7 @@ import typer
 
 from plait.errors import ConfigurationError
 
-from .commands import Debug, Json, Run
+from .commands import Debug, ExperimentFile, Json, PreparedLogs, Run, Set
 from .endings import explained
 from .files import write_json
 from .shown import print_json
@@ -87,22 +87,10 @@ def doctor(
 
 
 def profile(
-    experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="The experiment file (TOML).")
-    ],
+    experiment: ExperimentFile,
     *,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a setting, as in `--set training.batch_size=4096`. Repeatable.",
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of prepared logs that runs share."),
-    ] = None,
+    settings: Set = None,
+    cache: PreparedLogs = None,
     seconds: Annotated[
         float,
         typer.Option(
