@@ -168,7 +168,7 @@ def train(
         ratios=None if ratios is None else tuple(ratios),
         columns=kept,
         ranks=ranks,
-        history=_remembered(history, schema),
+        history=remembered(history, schema),
     )
     _claim(folder, resume=resume)
     start = None if init_from is None else read_artifact(Path(init_from))
@@ -186,7 +186,7 @@ def train(
         factors=factors,
         tower=tower,
         dropout=dropout,
-        id_dropout=_id_dropout(whole) if id_dropout is None else id_dropout,
+        id_dropout=usual_id_dropout(whole) if id_dropout is None else id_dropout,
         unknown_rate=unknown_rate,
     )
     if start is not None:
@@ -274,13 +274,15 @@ def _learn(
     )
 
 
-def _remembered(history: History | bool, schema: Schema) -> History | None:  # noqa: FBT001
+def remembered(history: History | bool, schema: Schema) -> History | None:  # noqa: FBT001
+    """What is remembered, as `train` reads its argument: nothing without both keys."""
     if isinstance(history, History):
         return history
     return History() if history and schema.user and schema.item else None
 
 
-def _id_dropout(log: Log) -> float:
+def usual_id_dropout(log: Log) -> float:
+    """Where nothing was said: some with a history, which says much of what an id says."""
     return 0.0 if log.history is None else ID_DROPOUT
 
 

@@ -280,5 +280,8 @@ def test_batches_in_which_no_task_can_take_part_are_refused(tmp_path: Path) -> N
 
 def test_a_task_that_has_no_positives_always_takes_part(tmp_path: Path) -> None:
     data = make_data(tmp_path, [BINARY_TASKS[0], Count("visits")])
-    settings = replace(FIFTY, batch_size=2)
-    JointFeatures().objective(make_model(data), data.train, settings)
+    model = make_model(data)
+    objective = JointFeatures().objective(model, data.train, replace(FIFTY, batch_size=2))
+    batch = data.train.batch(slice(0, 2))
+    losses = objective.supervised.losses(model, batch, 0).tasks
+    assert [*objective._taking_part(model, batch, losses)] == ["visits"]

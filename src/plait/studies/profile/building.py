@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from plait.data.history import History
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog
-from plait.experiment.running import ID_DROPOUT, build
+from plait.experiment.running import build, remembered, usual_id_dropout
 from plait.models import MultiTaskModel
 
 __all__ = ["log_of", "model_of"]
@@ -19,9 +18,7 @@ __all__ = ["log_of", "model_of"]
 
 def log_of(given: Mapping[str, Any]) -> Log:
     """The log that the arguments of `train` describe."""
-    log, schema, history = given["log"], given["schema"], given["history"]
-    if not isinstance(history, History):
-        history = History() if history and schema.user and schema.item else None
+    log, schema = given["log"], given["schema"]
     group_by = [given["group_by"]] if given["group_by"] else []
     return Log(
         sources=(log,) if isinstance(log, str) else tuple(log),
@@ -31,13 +28,12 @@ def log_of(given: Mapping[str, Any]) -> Log:
         ratios=None if given["ratios"] is None else tuple(given["ratios"]),
         columns=tuple(dict.fromkeys([*group_by, *given["slices"]])),
         ranks=given["ranks"],
-        history=history,
+        history=remembered(given["history"], schema),
     )
 
 
 def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> MultiTaskModel:
     """The model that the arguments of `train` describe, its heads fitted."""
-    kept_ids = 0.0 if log.history is None else ID_DROPOUT
     return build(
         prepared,
         seed=given["training"].seed,
@@ -46,6 +42,6 @@ def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> Multi
         factors=given["factors"],
         tower=given["tower"],
         dropout=given["dropout"],
-        id_dropout=kept_ids if given["id_dropout"] is None else given["id_dropout"],
+        id_dropout=usual_id_dropout(log) if given["id_dropout"] is None else given["id_dropout"],
         unknown_rate=given["unknown_rate"],
     )
