@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
     from plait.estimator import MultiTaskEstimator
     from plait.experiment import Experiment, Run, train
-    from plait.methods import FiniteDifference, GradientNorm, JointFeatures, RepresentationNorm
+    from plait.methods import (
+        FiniteDifference,
+        GradientNorm,
+        Hybrid,
+        JointFeatures,
+        MaskedFields,
+        RepresentationNorm,
+        SoftLabels,
+    )
     from plait.serving import Predictor, load
     from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Value, WatchTime
     from plait.training import Training
@@ -55,8 +63,11 @@ _ROOMS = {
     "plait.methods": (
         "FiniteDifference",
         "GradientNorm",
+        "Hybrid",
         "JointFeatures",
+        "MaskedFields",
         "RepresentationNorm",
+        "SoftLabels",
     ),
     "plait.serving": ("Predictor", "load"),
     "plait.tasks": (
@@ -87,8 +98,10 @@ __all__ = [
     "Fixed",
     "GradientNorm",
     "History",
+    "Hybrid",
     "JointFeatures",
     "MMoE",
+    "MaskedFields",
     "MultiHot",
     "MultiTaskEstimator",
     "Multiclass",
@@ -104,6 +117,7 @@ __all__ = [
     "Sequence",
     "SharedBottom",
     "SingleTask",
+    "SoftLabels",
     "Table",
     "TimeSplit",
     "Training",

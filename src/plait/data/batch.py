@@ -152,6 +152,7 @@ class Layout:
             features.
         user: the column of `ids` that tells the user, likewise.
         item: the column of `ids` that tells the item, likewise.
+        after: the features that are only known after the exposure.
     """
 
     tables: tuple[Table, ...] = ()
@@ -164,6 +165,7 @@ class Layout:
     scenario: str | None = None
     user: str | None = None
     item: str | None = None
+    after: tuple[str, ...] = ()
 
     def table(self, name: str) -> Table:
         """The table of this name."""

@@ -27,7 +27,7 @@ from .store import Store
 __all__ = ["BatchLoader", "NegativeSampling"]
 
 WINDOW_BLOCKS = 16
-_SHUFFLE, _NEGATIVES = 0, 1
+_SHUFFLE, _NEGATIVES, _COMPANIONS = 0, 1, 2
 
 Rows = NDArray[np.int64]
 
@@ -59,6 +59,40 @@ class NegativeSampling:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Companions:
+    """Rows that stand behind the rows of each batch, such as rows without any label.
+
+    The rows of a batch are what an epoch goes through; its companions are drawn beside them, in a
+    new order each epoch, and from the start again where an epoch needs more than there are.
+
+    Attributes:
+        rows: int64, positions in the store.
+        per_row: how many a batch gets for each of its rows, rounded.
+
+    Raises:
+        LoaderError: no rows, or a number that is not positive.
+    """
+
+    rows: Rows
+    per_row: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not len(self.rows):
+            raise LoaderError("`companions` has no rows. Leave it out where there are none.")
+        if not 0 < self.per_row < np.inf:
+            raise LoaderError(f"`per_row` must be positive, got {self.per_row}.")
+
+    def behind(self, batches: Iterator[Rows], generator: np.random.Generator) -> Iterator[Rows]:
+        """The batches of an epoch, each with its companions behind it."""
+        order = generator.permutation(self.rows)
+        at = 0
+        for batch in batches:
+            number = round(self.per_row * len(batch))
+            yield np.concatenate([batch, order.take(np.arange(at, at + number), mode="wrap")])
+            at += number
+
+
 class BatchLoader:
     """Go through a store in batches, the same ones for the same seed and epoch.
 
@@ -84,6 +118,8 @@ class BatchLoader:
         block_rows: None for the exact shuffle, else rows in a block.
         negatives: how rows without a positive are sampled; None: all rows.
         prefetch: batches made ahead in a background thread; 0: none.
+        rows: int64, the positions in the store that an epoch goes through. None: all.
+        companions: rows that stand behind those of each batch, beyond `batch_size`.
 
     Raises:
         LoaderError: options that contradict each other or the store.
@@ -102,6 +138,8 @@ class BatchLoader:
         block_rows: int | None = None,
         negatives: NegativeSampling | None = None,
         prefetch: int = 1,
+        rows: Rows | None = None,
+        companions: Companions | None = None,
     ) -> None:
         self.store = store
         self.batch_size = batch_size
@@ -112,6 +150,8 @@ class BatchLoader:
         self.block_rows = block_rows
         self.negatives = negatives
         self.prefetch = prefetch
+        self.rows = rows
+        self.companions = companions
         self._epoch = 0
         self._position = 0
         self._start = 0
@@ -120,7 +160,12 @@ class BatchLoader:
         if problems:
             raise LoaderError("BatchLoader: " + "; ".join(problems) + ".")
         self._positive = None if negatives is None else _positive(store, negatives.tasks)
-        self._requests = RequestIndex.of(store.key("request")) if group_by else None
+        self._requests = RequestIndex.of(self._taken(store.key("request"))) if group_by else None
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows an epoch goes through, before sampling and without companions."""
+        return self.store.num_rows if self.rows is None else len(self.rows)
 
     @property
     def epoch(self) -> int:
@@ -134,10 +179,10 @@ class BatchLoader:
     def __len__(self) -> int:
         """Batches in the epoch `epoch`; sampling and `group_by` make this differ between epochs."""
         if self.negatives is None and self.group_by is None:
-            full, rest = divmod(self.store.num_rows, self.batch_size)
+            full, rest = divmod(self.num_rows, self.batch_size)
             return full + (rest > 0 and not self.drop_last)
         if self.epoch not in self._sizes:
-            self._sizes = {self.epoch: sum(1 for _ in self._plan(self.epoch))}
+            self._sizes = {self.epoch: sum(1 for _ in self._batches(self.epoch))}
         return self._sizes[self.epoch]
 
     def __iter__(self) -> Iterator[Batch]:
@@ -155,7 +200,7 @@ class BatchLoader:
             "position": self._position,
             "seed": self.seed,
             "batch_size": self.batch_size,
-            "num_rows": self.store.num_rows,
+            "num_rows": self.num_rows,
         }
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
@@ -176,10 +221,17 @@ class BatchLoader:
         self._position = self._start = state["position"]
 
     def _plan(self, epoch: int) -> Iterator[Rows]:
-        """The rows of each batch, in order."""
+        """The rows of each batch, in order, companions behind them."""
+        batches = self._batches(epoch)
+        if self.companions is None:
+            return batches
+        return self.companions.behind(batches, self._generator(epoch, _COMPANIONS))
+
+    def _batches(self, epoch: int) -> Iterator[Rows]:
         if self._requests is not None:
             order = self._order(epoch, len(self._requests))
-            yield from self._requests.batches(order, self.batch_size)
+            for batch in self._requests.batches(order, self.batch_size):
+                yield self._placed(batch)
             return
         rest = np.empty(0, dtype=np.int64)
         for window in self._sampled(epoch):
@@ -205,17 +257,24 @@ class BatchLoader:
     def _windows(self, epoch: int) -> Iterator[Rows]:
         """All rows in the order of the epoch, in pieces."""
         if self.block_rows is None:
-            yield self._order(epoch, self.store.num_rows)
+            yield self._placed(self._order(epoch, self.num_rows))
             return
         generator = self._generator(epoch, _SHUFFLE)
-        starts = np.arange(0, self.store.num_rows, self.block_rows, dtype=np.int64)
+        starts = np.arange(0, self.num_rows, self.block_rows, dtype=np.int64)
         generator.shuffle(starts)
-        lengths = np.minimum(self.block_rows, self.store.num_rows - starts)
+        lengths = np.minimum(self.block_rows, self.num_rows - starts)
         for first in range(0, len(starts), WINDOW_BLOCKS):
             blocks = slice(first, first + WINDOW_BLOCKS)
             rows, _ = runs(starts[blocks], lengths[blocks])
             generator.shuffle(rows)
-            yield rows
+            yield self._placed(rows)
+
+    def _placed(self, rows: Rows) -> Rows:
+        """Positions in the store, from positions in `rows`."""
+        return rows if self.rows is None else self.rows[rows]
+
+    def _taken(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
+        return column if self.rows is None else column[self.rows]
 
     def _order(self, epoch: int, number: int) -> Rows:
         if not self.shuffle:

@@ -148,6 +148,7 @@ class Preprocessor:
             scenario=self._column_of(self.schema.scenario),
             user=self._column_of(self.schema.user),
             item=self._column_of(self.schema.item),
+            after=tuple(f.name for f in self.schema.features if f.known == "after"),
         )
 
     def transform(self, frame: pl.DataFrame) -> Prepared:

@@ -247,4 +247,5 @@ def _layout(form: Mapping[str, Any]) -> Layout:
         scenario=form["scenario"],
         user=form["user"],
         item=form["item"],
+        after=tuple(form.get("after", ())),
     )

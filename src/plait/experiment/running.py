@@ -30,6 +30,7 @@ from plait.data.schema import Schema
 from plait.data.splits import Split
 from plait.errors import ConfigurationError
 from plait.methods import Method
+from plait.methods.base import Plain
 from plait.models import ArchitectureFactory, MultiTaskModel
 from plait.serving import Predictor, load
 from plait.settings import settings_of
@@ -37,7 +38,6 @@ from plait.tasks import Task
 from plait.training import (
     Callback,
     Evaluation,
-    Trainer,
     Training,
     evaluate_store,
     finish,
@@ -159,7 +159,9 @@ def train(
     settings = training or Training()
     warm_up(settings.engine)
     sources = (log,) if isinstance(log, str | Path) or not isinstance(log, Sequence) else log
-    kept = tuple(dict.fromkeys([*([group_by] if group_by else []), *slices]))
+    method = method or Plain()
+    grouped = [group_by] if group_by else []
+    kept = tuple(dict.fromkeys([*grouped, *slices, *method.columns]))
     whole = Log(
         sources=tuple(sources),
         schema=schema,
@@ -199,22 +201,23 @@ def train(
             "model": model_settings(model),
             "training": {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE},
             "balancing": settings_of(balancer or Equal()),
-            "method": None if method is None else method.to_json(),
+            "method": None if isinstance(method, Plain) else method.to_json(),
             "init_from": None if init_from is None else str(init_from),
         },
     )
-    course = _learn(
+    course = method.fit(
         model,
-        prepared,
-        method,
+        prepared.train,
+        prepared.valid,
         settings=settings,
         balancer=balancer,
         callbacks=callbacks,
         folder=folder / "training",
     )
-    finish(model, prepared.train, prepared.valid)
-    finish_kept(model, prepared.train, prepared.valid, folder / "training")
-    learnt = {"kind": "supervised"} if method is None else method.to_json()
+    true_rates = method.unlevelled(model)
+    finish(model, prepared.train, prepared.valid, unlevelled=true_rates)
+    finish_kept(model, prepared.train, prepared.valid, folder / "training", unlevelled=true_rates)
+    learnt = method.to_json()
     return _finish(folder, model, prepared, whole, course, learnt, group_by=group_by, slices=slices)
 
 
@@ -246,32 +249,6 @@ def build(
         )
     fit_heads(model, prepared.train)
     return model
-
-
-def _learn(
-    model: MultiTaskModel,
-    prepared: PreparedLog,
-    method: Method | None,
-    *,
-    settings: Training,
-    balancer: Balancer | None,
-    callbacks: Sequence[Callback],
-    folder: Path,
-) -> TrainingHistory:
-    """Train the model in the way that was asked for."""
-    train, valid = prepared.train, prepared.valid
-    if method is None:
-        trainer = Trainer(model, settings, balancer=balancer, callbacks=callbacks, folder=folder)
-        return trainer.fit(train, valid)
-    return method.fit(
-        model,
-        train,
-        valid,
-        settings=settings,
-        balancer=balancer,
-        callbacks=callbacks,
-        folder=folder,
-    )
 
 
 def remembered(history: History | bool, schema: Schema) -> History | None:  # noqa: FBT001
@@ -315,12 +292,14 @@ def _finish(
     write_json(prepared.facts, folder / "facts.json")
     metrics = {judged_on: evaluation.to_json(), "slices": evaluation.slices_to_json()}
     write_json(metrics, folder / "metrics.json")
-    return Run(folder, evaluation, judged_on, course, prepared.notes, artifact)
+    told = (*prepared.notes, *course.notes)
+    return Run(folder, evaluation, judged_on, course, told, artifact)
 
 
 def _claim(folder: Path, *, resume: bool) -> None:
     """See that the folder is free, or that going on with what is in it was meant."""
-    begun = (folder / "training" / "checkpoint").exists() or (folder / "metrics.json").exists()
+    kept = (folder / "training").rglob("checkpoint")
+    begun = next(kept, None) is not None or (folder / "metrics.json").exists()
     if begun and not resume:
         raise ConfigurationError(
             f"{folder} holds a run already. Go on with it by `resume` (`--resume`), give another "

@@ -19,7 +19,7 @@ from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Schema
 from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
-from plait.methods import METHODS, PENALTIES
+from plait.methods import METHODS, PENALTIES, PRETEXTS, Method, SoftLabels
 from plait.models import ArchitectureFactory
 from plait.tasks import TASK_KINDS
 from plait.training import Training
@@ -80,19 +80,22 @@ ARCHITECTURE = _by_class(
 )
 BALANCER = _by_class("balancer", BALANCERS)
 PENALTY = _by_class("penalty", PENALTIES)
-METHOD = OneOf(
-    "way to learn",
-    "kind",
-    {
-        kind.kind: table_of(
-            kind,
-            Part,
-            tag=("kind", kind.kind),
-            forms={"penalty": Annotated[Part, PENALTY] | None},
-        )
-        for kind in METHODS
-    },
-)
+PRETEXT = _by_class("pretext", PRETEXTS)
+
+
+def _methods(kinds: Iterable[type[Method]], forms: dict[str, object]) -> OneOf:
+    tables = {
+        kind.kind: table_of(kind, Part, tag=("kind", kind.kind), forms=forms) for kind in kinds
+    }
+    return OneOf("way to learn", "kind", tables)
+
+
+_FORMS: dict[str, object] = {
+    "penalty": Annotated[Part, PENALTY] | None,
+    "pretext": Annotated[Part, PRETEXT] | None,
+}
+START = _methods([kind for kind in METHODS if kind is not SoftLabels], _FORMS)
+METHOD = _methods(METHODS, {**_FORMS, "start": Annotated[Part, START] | None})
 SPLIT = OneOf(
     "split", "by", {name: table_of(kind, Part, tag=("by", name)) for name, kind in SPLITS.items()}
 )

@@ -17,6 +17,7 @@ from .d2q import D2QHead
 from .multiclass import MulticlassHead
 from .ranking import BPRHead, ListwiseHead
 from .regression import RegressionHead
+from .soft import SoftHead
 from .value import ValueHead
 from .wlr import WLRHead
 
@@ -31,6 +32,7 @@ __all__ = [
     "MulticlassHead",
     "RegressionHead",
     "Rows",
+    "SoftHead",
     "TargetFacts",
     "ValueHead",
     "WLRHead",

@@ -11,14 +11,15 @@ from torch.nn import functional
 
 from plait.tasks import Binary
 
-from .base import Head, Rows, TargetFacts
+from .base import Rows, TargetFacts
 from .checks import check_labels, check_learnable
+from .soft import SoftHead
 from .statistics import inner_rate
 
 _LARGEST_LOGIT = 80.0
 
 
-class BinaryHead(Head):
+class BinaryHead(SoftHead):
     """Read one logit as the probability of a yes.
 
     With q = sigmoid(z), positive weight w and focal exponent g (Lin et al., `Focal Loss for Dense
@@ -124,6 +125,27 @@ class BinaryHead(Head):
     def predict(self, parameters: Tensor, rows: Rows) -> Tensor:
         """Probability of a yes, `[B]`."""
         return torch.sigmoid(self.log_odds(parameters))
+
+    @property
+    def soft_width(self) -> int:
+        """The probability of a yes."""
+        return 1
+
+    def soften(self, parameters: Tensor, *, temperature: float | Tensor, bias: Tensor) -> Tensor:
+        """`σ((z + b) / T)` of the log-odds, `[B, 1]`."""
+        return torch.sigmoid((self.log_odds(parameters) + bias) / temperature)[:, None]
+
+    def merged(self, beliefs: Tensor) -> Tensor:
+        """The mean probability, `[B, 1]`."""
+        return beliefs.mean(dim=0)
+
+    def soft_loss(self, parameters: Tensor, soft: Tensor) -> Tensor:
+        """The loss is linear in the label, so it is that of the probability; `[B]`."""
+        return self.loss(parameters, soft.squeeze(-1), Rows())
+
+    def surprise(self, soft: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy of the label, `[B]`."""
+        return functional.binary_cross_entropy(soft.squeeze(-1), target, reduction="none")
 
     @property
     def _log_weight(self) -> float:

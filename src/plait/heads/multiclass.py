@@ -10,12 +10,13 @@ from torch.nn import functional
 from plait.errors import TaskError
 from plait.tasks import Multiclass
 
-from .base import Head, Rows, TargetFacts
+from .base import Rows, TargetFacts
 from .checks import check_labels, check_learnable
+from .soft import SoftHead
 from .statistics import inner_rate
 
 
-class MulticlassHead(Head):
+class MulticlassHead(SoftHead):
     """Read C logits as the probabilities of C classes.
 
     A label is the position of its value in `Multiclass.classes`, 0 to C - 1. With class weights w
@@ -100,3 +101,27 @@ class MulticlassHead(Head):
     def predict(self, parameters: Tensor, rows: Rows) -> Tensor:
         """Probability of each class, `[B, C]`."""
         return torch.softmax(parameters - torch.log(self.class_weights), dim=-1)
+
+    @property
+    def soft_width(self) -> int:
+        """The probability of each class."""
+        return self._num_classes
+
+    def soften(self, parameters: Tensor, *, temperature: float | Tensor, bias: Tensor) -> Tensor:
+        """Softmax of `(z - log w + b) / T`, `[B, C]`."""
+        logits = parameters - torch.log(self.class_weights) + bias
+        return torch.softmax(logits / temperature, dim=-1)
+
+    def merged(self, beliefs: Tensor) -> Tensor:
+        """The mean distribution, `[B, C]`."""
+        return beliefs.mean(dim=0)
+
+    def soft_loss(self, parameters: Tensor, soft: Tensor) -> Tensor:
+        """The cross-entropy of each class, weighted by how likely it is; `[B]`."""
+        losses = -functional.log_softmax(parameters, dim=-1) * self.class_weights
+        return (losses * soft).sum(dim=-1)
+
+    def surprise(self, soft: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy of the label, `[B]`."""
+        chosen = soft.gather(1, target.long()[:, None]).squeeze(1)
+        return -torch.log(chosen.clamp_min(torch.finfo(soft.dtype).tiny))

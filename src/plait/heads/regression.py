@@ -10,14 +10,15 @@ from torch.nn import functional
 from plait.errors import TaskError
 from plait.tasks import Regression
 
-from .base import Head, Rows, TargetFacts
+from .base import Rows, TargetFacts
 from .checks import check_labels, check_learnable, check_not_negative
+from .soft import SoftHead
 from .statistics import mean_and_spread, weighted_quantiles
 
 _LARGEST_EXPONENT = 80.0
 
 
-class RegressionHead(Head):
+class RegressionHead(SoftHead):
     """Read one number, standardised, as a quantity in the label's own unit.
 
     The loss compares z with u = (T(min(y, c)) - m) / s, where T is the task's transform, c the
@@ -114,7 +115,9 @@ class RegressionHead(Head):
 
     def loss(self, parameters: Tensor, target: Tensor, rows: Rows) -> Tensor:
         """Half the squared, Huber's or the absolute error, standardised; `[B]`."""
-        number, standardised = parameters.squeeze(-1), self.standardised(target)
+        return self._error(parameters.squeeze(-1), self.standardised(target))
+
+    def _error(self, number: Tensor, standardised: Tensor) -> Tensor:
         match self.task.loss:
             case "squared":
                 return (number - standardised).square() / 2
@@ -154,6 +157,42 @@ class RegressionHead(Head):
                 "a label and a positive weight."
             )
         self.smearing.copy_(factor)
+
+    @property
+    def soft_width(self) -> int:
+        """Mean and variance of the standardised label."""
+        return 2
+
+    def soften(self, parameters: Tensor, *, temperature: float | Tensor, bias: Tensor) -> Tensor:
+        """`(z + b) / T` with no variance of its own, `[B, 2]`."""
+        mean = (parameters.squeeze(-1) + bias) / temperature
+        return torch.stack([mean, torch.zeros_like(mean)], dim=1)
+
+    def merged(self, beliefs: Tensor) -> Tensor:
+        """Mean of the means; variance within the models and between them, `[B, 2]`."""
+        mean, variance = beliefs.unbind(dim=2)  # [M, B] each
+        return torch.stack(
+            [mean.mean(dim=0), variance.mean(dim=0) + mean.var(dim=0, correction=0)], dim=1
+        )
+
+    def soft_loss(self, parameters: Tensor, soft: Tensor) -> Tensor:
+        """Expected error under a normal label, by Gauss and Hermite's rule of five points; `[B]`.
+
+        Exact for the squared error, where the variance adds a constant.
+        """
+        mean, variance = soft.unbind(dim=1)
+        spread = variance.clamp_min(0).sqrt()
+        places, weights = np.polynomial.hermite_e.hermegauss(5)
+        number = parameters.squeeze(-1)
+        losses = [
+            self._error(number, mean + float(place) * spread) * float(weight)
+            for place, weight in zip(places, weights / weights.sum(), strict=True)
+        ]
+        return torch.stack(losses).sum(dim=0)
+
+    def surprise(self, soft: Tensor, target: Tensor) -> Tensor:
+        """Half the squared distance of the mean from the standardised label, `[B]`."""
+        return (soft[:, 0] - self.standardised(target)).square() / 2
 
     def standardised(self, target: Tensor) -> Tensor:
         """What the loss compares with, from labels in their own unit; `[B]`."""

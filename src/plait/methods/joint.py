@@ -76,18 +76,19 @@ class JointFeatures(Method):
         if problems:
             raise ConfigurationError("JointFeatures: " + "; ".join(problems) + ".")
 
-    def fit(
+    def learn(
         self,
         model: MultiTaskModel,
         train: Store,
         valid: Store | None,
         *,
+        objective: Supervised,
         settings: Training,
         balancer: Balancer | None = None,
         callbacks: Sequence[Callback] = (),
         folder: Path | None = None,
     ) -> History:
-        """Train the model with this objective.
+        """Train the model by an objective with R and H added to it.
 
         Raises:
             ConfigurationError: R can never act on this model and these rows.
@@ -96,15 +97,26 @@ class JointFeatures(Method):
             model,
             settings,
             balancer=balancer,
-            objective=self.objective(model, train, settings),
+            objective=self.objective(model, train, settings, supervised=objective),
             callbacks=callbacks,
             folder=folder,
         ).fit(train, valid)
 
     def objective(
-        self, model: MultiTaskModel, train: Store, settings: Training
+        self,
+        model: MultiTaskModel,
+        train: Store,
+        settings: Training,
+        *,
+        supervised: Supervised | None = None,
     ) -> JointFeatureObjective:
         """The objective alone, for a `Trainer` of your own.
+
+        Args:
+            model: to be trained.
+            train: the training rows.
+            settings: rows in a batch, and what holds back the vectors of users and items.
+            supervised: the losses without R. None: those of the labels.
 
         Raises:
             ConfigurationError: R can never act on this model and these rows.
@@ -114,7 +126,7 @@ class JointFeatures(Method):
             _check_network(model)
             self._check_positives(model, train, settings)
         return JointFeatureObjective(
-            Supervised(expected_shares(model, train), key_l2=settings.key_l2),
+            supervised or Supervised(expected_shares(model, train), key_l2=settings.key_l2),
             penalty,
             min_positives=self.min_positives,
             dense_l2=self.dense_l2,

@@ -47,6 +47,8 @@ class JointFeatureObjective(Objective):
         row_l2: float = 0.0,
     ) -> None:
         self.supervised = supervised
+        self.rows = supervised.rows
+        self.companions = supervised.companions
         self.penalty = penalty
         self.min_positives = min_positives
         self.dense_l2 = dense_l2
@@ -62,7 +64,7 @@ class JointFeatureObjective(Objective):
         fields = model.lookup(batch)
         draws = Draws(batch.ids.device)
         representations = _read(model, fields)
-        losses = self.supervised.task_losses(model, representations, batch)
+        losses = self.supervised.task_losses(model, representations, batch, step)
         part = self._taking_part(model, batch, losses)
         if part:
             seen = Step(
@@ -72,7 +74,7 @@ class JointFeatureObjective(Objective):
                 width=model.architecture.out_features,
                 rows=part,
                 parameters=shared_parameters(model),
-                again=partial(self._again, model, batch, fields, draws),
+                again=partial(self._again, model, batch, fields, draws, step),
             )
             for task, penalised in self.penalty.penalised(seen).items():
                 losses[task] = _valued(losses[task], gradient_of=penalised)
@@ -85,12 +87,13 @@ class JointFeatureObjective(Objective):
         batch: Batch,
         fields: Fields,
         draws: Draws,
+        step: int,
         parameters: Mapping[str, Tensor],
     ) -> Mapping[str, Tensor]:
         """The losses from the same vectors, with the same random numbers and other parameters."""
 
         def losses() -> Mapping[str, Tensor]:
-            return self.supervised.task_losses(model, _read(model, fields), batch)
+            return self.supervised.task_losses(model, _read(model, fields), batch, step)
 
         with draws.again():
             return with_parameters(model, parameters, losses)

@@ -20,7 +20,7 @@ class WeightAverage:
     closed form when it is next needed: exact, at the cost of the touched rows.
 
     Args:
-        model: whose parameters are averaged.
+        model: whose parameters are averaged; those that need no gradient do not move.
         decay: the largest β.
         kernels: what works on the rows of tables. None: torch.
     """
@@ -32,7 +32,7 @@ class WeightAverage:
         self._kernels = kernels or row_kernels("torch")
         self.steps = 0
         self._log_decay = torch.zeros(1024, dtype=torch.float64)  # sum of log β up to each step
-        self._parameters = dict(model.named_parameters())
+        self._parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self._average = {n: p.detach().clone() for n, p in self._parameters.items()}
         self._last: dict[str, Tensor] = {}
 

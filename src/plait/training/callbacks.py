@@ -60,12 +60,14 @@ class History:
         skipped: steps in which a task's loss was not finite, by task.
         stopped: why training ended.
         rows_per_second: training rows over the time spent in steps, in this session.
+        notes: what a way to learn has to say of the run, in sentences.
     """
 
     evaluations: list[EvaluationReport] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     stopped: str = ""
     rows_per_second: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The history as plain data."""
@@ -74,6 +76,7 @@ class History:
             "skipped": dict(self.skipped),
             "stopped": self.stopped,
             "rows_per_second": self.rows_per_second,
+            "notes": list(self.notes),
         }
 
 
@@ -82,6 +85,9 @@ class Callback:
 
     Stability: experimental.
     """
+
+    def on_stage(self, stage: str) -> None:
+        """A training of several parts comes to the next one, such as `teacher 2 of 5`."""
 
     def on_start(self, *, steps_done: int, total_steps: int) -> None:
         """Training begins, or goes on after `steps_done` steps."""

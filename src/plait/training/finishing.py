@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from plait.data.store import Store
 from plait.models import MultiTaskModel
 
@@ -12,7 +14,9 @@ from .straightening import straighten
 __all__ = ["finish"]
 
 
-def finish(model: MultiTaskModel, train: Store, valid: Store | None) -> None:
+def finish(
+    model: MultiTaskModel, train: Store, valid: Store | None, *, unlevelled: Collection[str] = ()
+) -> None:
     """Put right what early stopping and averaging leave a little off; no order of rows changes.
 
     Probabilities get the mean of the training labels (`level_base_rates`). Numbers get the
@@ -23,8 +27,9 @@ def finish(model: MultiTaskModel, train: Store, valid: Store | None) -> None:
         model: trained.
         train: the training rows.
         valid: the validation rows, where there are any.
+        unlevelled: tasks whose mean is left alone, since recorded labels are not the true ones.
     """
-    level_base_rates(model, train)
+    level_base_rates(model, train, without=unlevelled)
     if valid is not None:
         straighten(model, valid)
     calibrate_heads(model, train if valid is None else valid)

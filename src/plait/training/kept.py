@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -35,7 +36,14 @@ def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
     return load_file(finished if finished.exists() else archive.path(entry))
 
 
-def finish_kept(model: MultiTaskModel, train: Store, valid: Store | None, folder: Path) -> None:
+def finish_kept(
+    model: MultiTaskModel,
+    train: Store,
+    valid: Store | None,
+    folder: Path,
+    *,
+    unlevelled: Collection[str] = (),
+) -> None:
     """Do for the best state of each task what is done for the result of a run.
 
     The states that training kept stay as they are: a run that is resumed begins from them.
@@ -45,7 +53,7 @@ def finish_kept(model: MultiTaskModel, train: Store, valid: Store | None, folder
     kept = {entry.step: entry for entry in archive.best_of_task.values()}
     for entry in kept.values():
         model.load_state_dict(load_file(archive.path(entry)))
-        finish(model, train, valid)
+        finish(model, train, valid, unlevelled=unlevelled)
         save_tensors(model.state_dict(), archive.finished_path(entry))
     model.load_state_dict(result)
 

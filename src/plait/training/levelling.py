@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
@@ -23,7 +23,9 @@ _REACH = 3.0
 
 
 @torch.no_grad()
-def level_base_rates(model: MultiTaskModel, train: Store) -> dict[str, float]:
+def level_base_rates(
+    model: MultiTaskModel, train: Store, *, without: Collection[str] = ()
+) -> dict[str, float]:
     """Shift the last bias of each binary task until its mean prediction is the mean label.
 
     A network that is stopped early and averaged predicts a rare event a per cent or two off in the
@@ -35,6 +37,7 @@ def level_base_rates(model: MultiTaskModel, train: Store) -> dict[str, float]:
         model: trained.
         train: the training rows: enough of them for the mean to be exact, which validation rows
             rarely are.
+        without: tasks that are left alone.
 
     Returns:
         The shift of each binary task, in logits.
@@ -47,6 +50,8 @@ def level_base_rates(model: MultiTaskModel, train: Store) -> dict[str, float]:
     raw = _before_links(model, train, rows)
     shifts: dict[str, float] = {}
     for name in binary:
+        if name in without:
+            continue
         weight = torch.from_numpy((train.weights(name) * train.observed(name))[rows])
         label = torch.from_numpy(train.labels(name)[rows].astype(np.float32))
         if not weight.sum() > 0:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from plait.data.batch import Batch
+from plait.heads import Rows
 from plait.models import Fields, MultiTaskModel, Trace, rows_of
 from plait.tasks import Task
 
@@ -32,7 +33,15 @@ class Objective(ABC):
     """What is minimised. `Supervised` is the ordinary one.
 
     Stability: experimental.
+
+    Attributes:
+        rows: what an epoch goes through: the `labelled` rows, on which some task has a label that
+            counts, or `all`.
+        companions: how many rows without any label stand behind each labelled row of a batch.
     """
+
+    rows: Literal["labelled", "all"] = "labelled"
+    companions: float = 0.0
 
     @abstractmethod
     def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
@@ -60,17 +69,21 @@ class Supervised(Objective):
     def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
         """Each task's masked, weighted loss, and the penalty."""
         trace = model.trace(batch)
-        found = self.task_losses(model, trace.representations, batch)
+        found = self.task_losses(model, trace.representations, batch, step)
         return Losses(found, self.penalty(model, trace.fields), trace)
 
     def task_losses(
-        self, model: MultiTaskModel, representations: Mapping[str, Tensor], batch: Batch
+        self,
+        model: MultiTaskModel,
+        representations: Mapping[str, Tensor],
+        batch: Batch,
+        step: int = 0,
     ) -> dict[str, Tensor]:
         """Each task's masked, weighted loss, from what the shared network gave."""
         parameters = model.decode(representations)
         found: dict[str, Tensor] = {}
         for name, task in model.tasks.items():
-            loss = self._task_loss(model, task, parameters[name], batch)
+            loss = self.task_loss(model, task, parameters[name], batch, step)
             if loss is not None:
                 found[name] = loss
         return found
@@ -83,17 +96,34 @@ class Supervised(Objective):
         norms = [vector.square().sum(dim=1).mean() for vector in vectors]
         return torch.stack(norms).sum() * (0.5 * self.key_l2)
 
-    def _task_loss(
-        self, model: MultiTaskModel, task: Task, parameters: Tensor, batch: Batch
+    def task_loss(
+        self, model: MultiTaskModel, task: Task, parameters: Tensor, batch: Batch, step: int
     ) -> Tensor | None:
+        """The loss of one task over its observed rows; None where there are none."""
         weight = batch.weights[task.name] * batch.observed[task.name]  # [B]
         total = weight.sum()
         if not total > 0:
             return None
         counted = rows_of(batch, task.name)._replace(observed=weight > 0)
-        rows = model.head(task.name).loss(parameters, batch.labels[task.name], counted)  # [B]
+        rows = self.row_losses(model, task, parameters, batch, counted, step)
         summed = (rows * weight).sum()
-        return summed / self._normaliser(task, total, len(batch))
+        return summed / self._normaliser(task, total, self.rows_in(batch))
+
+    def row_losses(
+        self,
+        model: MultiTaskModel,
+        task: Task,
+        parameters: Tensor,
+        batch: Batch,
+        counted: Rows,
+        step: int,
+    ) -> Tensor:
+        """The loss of each row `[B]`; those that do not count are left out by their weight."""
+        return model.head(task.name).loss(parameters, batch.labels[task.name], counted)
+
+    def rows_in(self, batch: Batch) -> int:
+        """How many rows of a batch an epoch goes through: all but companions."""
+        return len(batch)
 
     def _normaliser(self, task: Task, total: Tensor, rows: int) -> Tensor | float:
         expected = self.expected[task.name] * rows

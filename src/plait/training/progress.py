@@ -69,6 +69,10 @@ class RichProgress(Callback):
     ) -> None:
         self._stop()
 
+    def on_stage(self, stage: str) -> None:
+        """Write what begins."""
+        self._write(f"{stage}:")
+
     def on_start(self, *, steps_done: int, total_steps: int) -> None:
         """Show the bar."""
         if steps_done:

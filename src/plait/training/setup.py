@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import NDArray
 
 from plait.balancing import TaskFacts
-from plait.data.loading import BatchLoader, NegativeSampling
+from plait.data.loading import BatchLoader, Companions, NegativeSampling
 from plait.data.store import Store
 from plait.heads import TargetFacts
 from plait.models import MultiTaskModel
@@ -53,20 +56,51 @@ def target_facts(store: Store, task: str) -> TargetFacts:
     )
 
 
-def make_loader(model: MultiTaskModel, train: Store, settings: Training) -> BatchLoader:
-    """The loader that the settings ask for; whole requests where a task ranks within them."""
+def labelled_rows(train: Store) -> NDArray[np.bool_]:
+    """The rows on which some task has a label that counts, bool `[N]`."""
+    labelled = np.zeros(train.num_rows, dtype=np.bool_)
+    for name in train.tasks:
+        labelled |= train.observed(name) & (train.weights(name) > 0)
+    return labelled
+
+
+def make_loader(
+    model: MultiTaskModel,
+    train: Store,
+    settings: Training,
+    *,
+    rows: Literal["labelled", "all"] = "labelled",
+    companions: float = 0.0,
+) -> BatchLoader:
+    """The loader that the settings ask for; whole requests where a task ranks within them.
+
+    Args:
+        model: whose tasks read the labels.
+        train: the training rows.
+        settings: batch size, order, sampling, seed.
+        rows: what an epoch goes through (`Objective.rows`). A store without any labelled row is
+            gone through as a whole.
+        companions: rows without any label behind each row of a batch (`Objective.companions`).
+    """
+    labelled = labelled_rows(train)
+    chosen = None
+    if rows == "labelled" and labelled.any() and not labelled.all():
+        chosen = np.flatnonzero(labelled)
+    behind = np.flatnonzero(~labelled & (companions > 0))
     ranks = any(task.kind == "ranking" for task in model.tasks.values())
     binary = tuple(name for name, task in model.tasks.items() if isinstance(task, Binary))
     drawn = settings.keep_negatives < 1 and binary
     return BatchLoader(
         train,
-        settings.rows_per_batch(train.num_rows),
+        settings.rows_per_batch(train.num_rows if chosen is None else len(chosen)),
         seed=settings.seed,
         group_by="request" if ranks else None,
         block_rows=settings.shuffle_rows,
         negatives=NegativeSampling(keep_rate=settings.keep_negatives, tasks=binary)
         if drawn
         else None,
+        rows=chosen,
+        companions=Companions(rows=behind, per_row=companions) if len(behind) else None,
     )
 
 
@@ -89,8 +123,11 @@ def task_facts(model: MultiTaskModel, train: Store) -> dict[str, TaskFacts]:
 
 
 def expected_shares(model: MultiTaskModel, train: Store) -> dict[str, float]:
-    """Weight of a task's observed rows, divided by all rows: what a batch row is to bring."""
-    rows = max(1, train.num_rows)
+    """Weight of a task's observed rows, divided by all rows that have a label of some task.
+
+    That is what a row of a batch is to bring.
+    """
+    rows = max(1, int(labelled_rows(train).sum()))
     return {
         name: float((train.weights(name) * train.observed(name)).sum(dtype=np.float64)) / rows
         for name in model.tasks

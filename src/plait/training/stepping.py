@@ -23,15 +23,23 @@ class Stepper:
         model: whose parameters are stepped.
         settings: rates, decay, clipping, schedule, averaging.
         total_steps: steps that the schedule spans.
+        rates: factors of the dense rate by the beginning of a parameter's name. None: 1.
     """
 
-    def __init__(self, model: MultiTaskModel, settings: Training, *, total_steps: int) -> None:
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        settings: Training,
+        *,
+        total_steps: int,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         self.settings = settings
         self.total_steps = total_steps
         self.steps = 0
         self._tables = model.table_parameters()
         self._kernels = row_kernels(settings.engine)
-        self._dense = AdamW(_dense_groups(model, settings), lr=settings.learning_rate)
+        self._dense = AdamW(_dense_groups(model, settings, rates or {}), lr=settings.learning_rate)
         self._rows = RowwiseAdagrad(
             self._tables, lr=settings.table_learning_rate, kernels=self._kernels
         )
@@ -110,7 +118,9 @@ def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
 
 
-def _dense_groups(model: MultiTaskModel, settings: Training) -> list[Group]:
+def _dense_groups(
+    model: MultiTaskModel, settings: Training, rates: Mapping[str, float]
+) -> list[Group]:
     """Dense parameters by rate multiplier and decay; biases and gains are not decayed."""
     tables = {id(parameter) for parameter in model.table_parameters()}
     multipliers = {
@@ -120,9 +130,11 @@ def _dense_groups(model: MultiTaskModel, settings: Training) -> list[Group]:
     }
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        if id(parameter) in tables:
+        if id(parameter) in tables or not parameter.requires_grad:
             continue
         multiplier = multipliers.get(".".join(name.split(".")[:2]), 1.0)
+        for beginning, factor in rates.items():
+            multiplier *= factor if name.startswith(beginning) else 1.0
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((multiplier, decay), []).append(parameter)
     return [Group(members, *kind) for kind, members in groups.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -46,6 +46,8 @@ class Trainer:
         callbacks: told of every step and evaluation.
         folder: where checkpoints and kept states go. None: nothing is written, and the best state
             is kept in memory.
+        rates: factors of the dense learning rate, by the beginning of a parameter's name
+            (`architecture.`). A parameter that needs no gradient stays as it is.
 
     Raises:
         UnknownNameError: `monitor` names no task.
@@ -62,6 +64,7 @@ class Trainer:
         objective: Objective | None = None,
         callbacks: Sequence[Callback] = (),
         folder: Path | None = None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
         self.settings = settings or Training()
@@ -72,6 +75,7 @@ class Trainer:
         self.objective = objective
         self.callbacks = tuple(callbacks)
         self.folder = folder
+        self.rates = dict(rates or {})
         self.archive = Archive(folder / "archive" if folder else None)
         self.guard = LossGuard(folder)
         self.history = History(skipped=self.guard.skipped)
@@ -91,11 +95,13 @@ class Trainer:
             expected_shares(self.model, train), key_l2=settings.key_l2
         )
         self.balancer.prepare(task_facts(self.model, train))
-        loader = make_loader(self.model, train, settings)
+        loader = make_loader(
+            self.model, train, settings, rows=objective.rows, companions=objective.companions
+        )
         total = len(loader) * settings.epochs
         if settings.max_steps is not None:
             total = min(total, settings.max_steps)
-        self.stepper = Stepper(self.model, settings, total_steps=total)
+        self.stepper = Stepper(self.model, settings, total_steps=total, rates=self.rates)
         with (
             torch.random.fork_rng(devices=[]),
             compiled_blocks(allowed=self.stepper.is_compiled),

