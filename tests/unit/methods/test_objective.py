@@ -308,7 +308,11 @@ def test_a_loss_that_is_not_finite_is_left_to_the_guard(data: Data, penalty: Pen
 
     class Broken(Supervised):
         def task_losses(
-            self, model: MultiTaskModel, representations: Mapping[str, Tensor], batch: Batch, step: int = 0
+            self,
+            model: MultiTaskModel,
+            representations: Mapping[str, Tensor],
+            batch: Batch,
+            step: int = 0,
         ) -> dict[str, Tensor]:
             found = super().task_losses(model, representations, batch)
             return {**found, "like": found["like"] * float("nan")}
