@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from plait.estimator import MultiTaskEstimator
     from plait.experiment import Experiment, Run, train
     from plait.methods import (
+        SCARF,
+        Denoising,
         FiniteDifference,
         GradientNorm,
         Hybrid,
@@ -61,6 +63,8 @@ _ROOMS = {
     "plait.estimator": ("MultiTaskEstimator",),
     "plait.experiment": ("Experiment", "Run", "train"),
     "plait.methods": (
+        "SCARF",
+        "Denoising",
         "FiniteDifference",
         "GradientNorm",
         "Hybrid",
@@ -86,12 +90,14 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "CGC",
     "PLE",
+    "SCARF",
     "BaseRate",
     "Binary",
     "Categorical",
     "Chain",
     "ColumnSplit",
     "Count",
+    "Denoising",
     "Equal",
     "Experiment",
     "FiniteDifference",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Method, Plain
+from .denoising import Denoising
 from .finite_difference import FiniteDifference
 from .gradient_norm import GradientNorm
 from .hybrid import Hybrid
@@ -12,6 +13,7 @@ from .objective import JointFeatureObjective
 from .penalty import Penalty, Step
 from .pretext import Pretext
 from .representation_norm import RepresentationNorm
+from .scarf import SCARF
 from .soft_labels import SoftLabels
 from .soft_objective import SoftObjective
 
@@ -21,13 +23,15 @@ METHODS: tuple[type[Method], ...] = (JointFeatures, SoftLabels, Hybrid)
 PENALTIES: tuple[type[Penalty], ...] = (FiniteDifference, GradientNorm, RepresentationNorm)
 """The penalties of `JointFeatures`."""
 
-PRETEXTS: tuple[type[Pretext], ...] = (MaskedFields,)
+PRETEXTS: tuple[type[Pretext], ...] = (MaskedFields, Denoising, SCARF)
 """What the first layer of `Hybrid` can learn from."""
 
 __all__ = [
     "METHODS",
     "PENALTIES",
     "PRETEXTS",
+    "SCARF",
+    "Denoising",
     "FiniteDifference",
     "GradientNorm",
     "Hybrid",

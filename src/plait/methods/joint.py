@@ -15,7 +15,7 @@ from plait.models import MultiTaskModel
 from plait.settings import settings_of
 from plait.tasks import Binary
 from plait.training import Callback, History, Supervised, Trainer, Training
-from plait.training.setup import expected_shares, task_facts
+from plait.training.setup import expected_shares, labelled_rows, task_facts
 
 from .base import Method
 from .finite_difference import FiniteDifference
@@ -141,10 +141,12 @@ class JointFeatures(Method):
     def _check_positives(self, model: MultiTaskModel, train: Store, settings: Training) -> None:
         if not all(isinstance(task, Binary) for task in model.tasks.values()):
             return
-        rows = min(settings.rows_per_batch(train.num_rows), train.num_rows)
+        labelled = int(labelled_rows(train).sum())  # an epoch goes through no others
+        rows = min(settings.rows_per_batch(labelled), labelled)
         facts = task_facts(model, train)
+        share = rows * train.num_rows / max(1, labelled)
         expected = {
-            name: rows * fact.observed * fact.mean / settings.keep_negatives
+            name: share * fact.observed * fact.mean / settings.keep_negatives
             for name, fact in facts.items()
         }
         if all(count + 3 * math.sqrt(count) < self.min_positives for count in expected.values()):
