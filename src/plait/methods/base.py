@@ -28,12 +28,10 @@ class Method(ABC):
 
     Attributes:
         kind: what it is called in a file.
-        prepares: whether `prepare` shapes the first layer.
         columns: raw columns that it reads beside features and labels.
     """
 
     kind: ClassVar[str]
-    prepares: ClassVar[bool] = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,6 +73,10 @@ class Method(ABC):
     ) -> None:
         """What is done before any label is read: nothing, unless the method says otherwise."""
         return
+
+    def prepares(self, train: Store) -> bool:
+        """Whether `prepare` shapes a first layer with these rows."""
+        return False
 
     def learn(
         self,

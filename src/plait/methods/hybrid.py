@@ -45,6 +45,9 @@ class Hybrid(Method):
 
         Σ_k L_k  +  λ R(θ₁)  +  μ/2 ‖θ₁ - θ₁ᴬ‖²
 
+    Where every training row has every label there is nothing unlabelled to learn from: the run is
+    then the supervised one, to the last bit, and says so.
+
     Stability: experimental.
 
     Example:
@@ -70,7 +73,6 @@ class Hybrid(Method):
     """
 
     kind: ClassVar[str] = "hybrid"
-    prepares: ClassVar[bool] = True
 
     pretext: Pretext | None = None
     first_layer: str | None = None
@@ -114,6 +116,8 @@ class Hybrid(Method):
             ConfigurationError: a feature is only known after the exposure.
             ArtifactError: `first_layer` is none.
         """
+        if not self.prepares(train):
+            return
         _check_exposure(model)
         if self.first_layer is not None:
             read_first_layer(model, train, Path(self.first_layer))
@@ -140,6 +144,11 @@ class Hybrid(Method):
         if folder is not None:
             write_first_layer(model, train, folder / "first_layer")
 
+    def prepares(self, train: Store) -> bool:
+        """Where some label is missing, or a first layer was given."""
+        whole = all(train.observed(task).all() for task in train.tasks)
+        return self.first_layer is not None or not whole
+
     def learn(
         self,
         model: MultiTaskModel,
@@ -153,6 +162,22 @@ class Hybrid(Method):
         folder: Path | None = None,
     ) -> History:
         """Stages B and C, from a first layer that is there already."""
+        if not self.prepares(train):
+            history = super().learn(
+                model,
+                train,
+                valid,
+                objective=objective,
+                settings=settings,
+                balancer=balancer,
+                callbacks=callbacks,
+                folder=folder,
+            )
+            history.notes.append(
+                "Hybrid: every training row has every label, so the model learnt from the labels "
+                "alone."
+            )
+            return history
         _tell(callbacks, "heads, on the first layer")
         with _standing_still(model):
             Trainer(

@@ -156,7 +156,7 @@ class SoftCourse:
     def fresh(self, *, seed: int) -> MultiTaskModel:
         """Another model with the prepared first layer, where the start prepares one."""
         fresh = fresh_model(self.model, seed=seed)
-        if self.start.prepares:
+        if self.start.prepares(self.train):
             with torch.no_grad():
                 prepared = first_layer(self.model)
                 for name, parameter in first_layer(fresh).items():
@@ -217,7 +217,7 @@ class SoftCourse:
     def _rates(self, task: str, teachers: Teachers) -> NoisyRates:
         given = [self._given(task, rates) for rates in (self.method.missed, self.method.false)]
         width = soft_head(self.model, task).soft_width
-        if given == [None, None]:
+        if all(rate is None for rate in given):
             counted = self.valid.observed(task) & (self.valid.weights(task) > 0)
             belief = as_classes(self._beliefs_on_valid(teachers, task)[torch.from_numpy(counted)])
             labels = self.valid.labels(task)[counted].astype(np.int64)

@@ -56,7 +56,9 @@ class SoftLabels(Method):
         {'buy': 0.2}
 
     Attributes:
-        tasks: the tasks that take part. None: every binary, multiclass and regression task.
+        tasks: the tasks that take part. None: every binary, multiclass and regression task; with
+            `bayes` and `forward` the binary and multiclass tasks whose rates are given, or all of
+            them where none is.
         estimator: `ensemble` of members; `dropout`: voices of one teacher by Monte Carlo dropout.
             A single member is the moving average of one run's weights, as all trained models are.
         members: teachers, or voices of the one.
@@ -188,7 +190,12 @@ class SoftLabels(Method):
                     raise UnknownNameError(name, what="task", known=model.tasks, where=f"`{what}`")
         fitting = [n for n in model.tasks if isinstance(model.head(n), SoftHead)]
         if self.mode in ("bayes", "forward") and self.tasks is None:
-            fitting = [n for n in fitting if isinstance(model.tasks[n], Binary | Multiclass)]
+            named = {**(self.missed or {}), **(self.false or {})}
+            fitting = [
+                n
+                for n in fitting
+                if isinstance(model.tasks[n], Binary | Multiclass) and (n in named or not named)
+            ]
         tasks = tuple(fitting if self.tasks is None else self.tasks)
         for name in tasks:
             self._check_task(model, name, fitting)
