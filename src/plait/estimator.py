@@ -25,10 +25,11 @@ from plait.data.schema import Categorical, Feature, Numeric, Schema
 from plait.data.splits import RandomSplit
 from plait.errors import SchemaError
 from plait.experiment.running import build
+from plait.methods import Method, Plain
 from plait.models import ArchitectureFactory
 from plait.serving import Predictor
 from plait.tasks import Binary, Multiclass, Regression, Task
-from plait.training import Trainer, Training, finish
+from plait.training import Training, finish
 
 FEWEST_TO_SPLIT = 100
 """Fewer rows than this are all trained on; there is no early stopping then."""
@@ -58,6 +59,7 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         schema: features; None: made from `X`.
         architecture: builds the sharing structure.
         balancer: from several losses to gradients.
+        method: the way to learn; None: from the labels alone.
         training: how long, how fast, which seed.
         valid_fraction: share of the rows held back for early stopping; none below 100 rows.
     """
@@ -69,6 +71,7 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         schema: Schema | None = None,
         architecture: ArchitectureFactory = MMoE,
         balancer: Balancer | None = None,
+        method: Method | None = None,
         training: Training | None = None,
         valid_fraction: float = 0.1,
     ) -> None:
@@ -76,6 +79,7 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         self.schema = schema
         self.architecture = architecture
         self.balancer = balancer
+        self.method = method
         self.training = training
         self.valid_fraction = valid_fraction
 
@@ -92,9 +96,20 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             prepared = prepare(log, split, cache=Path(scratch))
             model = build(prepared, seed=training.seed, architecture=self.architecture)
-            trainer = Trainer(model, training, balancer=self.balancer)
-            self.history_ = trainer.fit(prepared.train, prepared.valid)
-            finish(model, prepared.train, prepared.valid)
+            method = self.method or Plain()
+            self.history_ = method.fit(
+                model,
+                prepared.train,
+                prepared.valid,
+                settings=training,
+                balancer=self.balancer,
+            )
+            finish(
+                model,
+                prepared.train,
+                prepared.valid,
+                unlevelled=method.unlevelled(model),
+            )
         self.predictor_ = Predictor(Artifact(model, prepared.preprocessor, schema))
         self.task_names_ = tuple(task.name for task in tasks)
         self._one_column = np.ndim(y) == 1

@@ -69,10 +69,16 @@ def _method(method: Mapping[str, Any]) -> list[str]:
 
 
 def _setting(value: object) -> str:
+    """A setting in a line: a part by its name or kind with its own settings behind it."""
     if not isinstance(value, Mapping):
         return f"{value}"
-    inner = ", ".join(f"{key} {value[key]}" for key in value if key != "name")
-    return f"{value['name']} ({inner})" if inner else f"{value['name']}"
+    named = value.get("name", value.get("kind"))
+    inner = ", ".join(
+        f"{key} {_setting(value[key])}" for key in value if key not in ("name", "kind")
+    )
+    if named is None:
+        return inner or "none"
+    return f"{named} ({inner})" if inner else f"{named}"
 
 
 def _metrics(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]], judged_on: str) -> list[str]:

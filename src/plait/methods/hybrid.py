@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -101,6 +102,41 @@ class Hybrid(Method):
         if problems:
             raise ConfigurationError("Hybrid: " + "; ".join(problems) + ".")
 
+    def fit(
+        self,
+        model: MultiTaskModel,
+        train: Store,
+        valid: Store | None,
+        *,
+        settings: Training,
+        balancer: Balancer | None = None,
+        callbacks: Sequence[Callback] = (),
+        folder: Path | None = None,
+    ) -> History:
+        """Heads on a first layer that learnt nothing, for comparison; then stages A, B and C.
+
+        Raises:
+            ConfigurationError: a feature is only known after the exposure.
+            ArtifactError: `first_layer` is none.
+        """
+        random = None
+        if valid is not None and self.prepares(train):
+            _tell(callbacks, "heads, on a random first layer, for comparison")
+            place = _inside(folder, "random_heads")
+            random = self._heads(deepcopy(model), train, valid, settings, callbacks, place)
+        history = super().fit(
+            model,
+            train,
+            valid,
+            settings=settings,
+            balancer=balancer,
+            callbacks=callbacks,
+            folder=folder,
+        )
+        if random is not None and history.stages:
+            history.notes.append(_verdict(history.stages[-1].best_mix, random.best_mix))
+        return history
+
     def prepare(
         self,
         model: MultiTaskModel,
@@ -139,7 +175,7 @@ class Hybrid(Method):
                 ),
                 objective=PretextObjective(pretext),
                 callbacks=callbacks,
-                folder=folder / "pretext" if folder else None,
+                folder=_inside(folder, "pretext"),
             ).fit(train)
         if folder is not None:
             write_first_layer(model, train, folder / "first_layer")
@@ -179,20 +215,9 @@ class Hybrid(Method):
             )
             return history
         _tell(callbacks, "heads, on the first layer")
-        with _standing_still(model):
-            Trainer(
-                model,
-                replace(
-                    settings,
-                    epochs=self.head_epochs,
-                    learning_rate=self.head_rate,
-                    max_steps=None,
-                ),
-                callbacks=callbacks,
-                folder=folder / "heads" if folder else None,
-            ).fit(train, valid)
+        heads = self._heads(model, train, valid, settings, callbacks, _inside(folder, "heads"))
         _tell(callbacks, "both together")
-        return Trainer(
+        history = Trainer(
             model,
             settings,
             balancer=balancer,
@@ -201,6 +226,31 @@ class Hybrid(Method):
             folder=folder,
             rates=dict.fromkeys(first_layer(model), self.first_layer_rate),
         ).fit(train, valid)
+        history.stages.append(heads)
+        return history
+
+    def _heads(
+        self,
+        model: MultiTaskModel,
+        train: Store,
+        valid: Store | None,
+        settings: Training,
+        callbacks: Sequence[Callback],
+        folder: Path | None,
+    ) -> History:
+        """Stage B: towers and heads, on a first layer that stands still."""
+        with _standing_still(model):
+            return Trainer(
+                model,
+                replace(
+                    settings,
+                    epochs=self.head_epochs,
+                    learning_rate=self.head_rate,
+                    max_steps=None,
+                ),
+                callbacks=callbacks,
+                folder=folder,
+            ).fit(train, valid)
 
     def _held(
         self, objective: Supervised, model: MultiTaskModel, train: Store, settings: Training
@@ -220,6 +270,9 @@ class Hybrid(Method):
             written["pretext"] = None
         return {**super().to_json(), **written}
 
+
+SAYS_SOMETHING = 0.01
+"""By how much heads on a learnt first layer have to be better than on a random one."""
 
 _LEAST = {
     "pretext_epochs": 1,
@@ -262,3 +315,20 @@ def _features(model: MultiTaskModel) -> set[str]:
 def _tell(callbacks: Sequence[Callback], stage: str) -> None:
     for callback in callbacks:
         callback.on_stage(stage)
+
+
+def _inside(folder: Path | None, name: str) -> Path | None:
+    return None if folder is None else folder / name
+
+
+def _verdict(learnt: float, random: float) -> str:
+    told = (
+        f"Hybrid: on the validation rows heads alone reach a mix of {learnt:.4f} on the first "
+        f"layer, and {random:.4f} on a random one."
+    )
+    if learnt - random > SAYS_SOMETHING:
+        return told
+    return (
+        f"{told} What it learnt from rows without labels says little of the labels: hybrid "
+        "learning is not likely to help here."
+    )

@@ -67,12 +67,12 @@ class SoftCourse:
     def teachers(self) -> Teachers:
         """Trained on the labelled rows, and calibrated."""
         one_voice = self.method.estimator == "dropout"
-        models = []
+        models, mixes = [], []
         for number in range(1 if one_voice else self.method.members):
             self._tell(f"teacher {number + 1} of {1 if one_voice else self.method.members}")
             seed = self.settings.seed + 1 + number
             teacher = self.fresh(seed=seed)
-            self.start.learn(
+            history = self.start.learn(
                 teacher,
                 self.train,
                 self.valid,
@@ -83,7 +83,9 @@ class SoftCourse:
                 folder=self._inside(f"teachers/{number}"),
             )
             models.append(teacher.eval())
-        return self._calibrated(Teachers(models, draws=self.method.members if one_voice else 0))
+            mixes.append(history.best_mix)
+        draws = self.method.members if one_voice else 0
+        return self._calibrated(Teachers(models, draws=draws, mixes=tuple(mixes)))
 
     def noise(self, teachers: Teachers) -> dict[str, NoisyRates]:
         """The rates at which each task's labels are wrong, given or estimated.
@@ -180,6 +182,17 @@ class SoftCourse:
             if task in noise:
                 told.append(f"Soft labels: labels of {task!r} are read as {noise[task].told()}.")
         return told
+
+    def verdict(self, student: History, mixes: Sequence[float]) -> str:
+        """Whether the student is better than models that learnt from labels alone."""
+        mean = float(np.mean(mixes))
+        told = (
+            f"Soft labels: on the validation rows the student reaches a mix of "
+            f"{student.best_mix:.4f}; its teachers, from labels alone, {mean:.4f} on average."
+        )
+        if student.best_mix > mean:
+            return told
+        return f"{told} Soft labels do not help here."
 
     def _supervised(self, model: MultiTaskModel) -> Supervised:
         return Supervised(expected_shares(model, self.train), key_l2=self.settings.key_l2)

@@ -161,6 +161,7 @@ class SoftLabels(Method):
             )
             return history
         teachers = course.teachers()
+        mixes = teachers.mixes
         noise = course.noise(teachers)
         for number in range(1, self.rounds):
             soft = course.soft_labels(teachers, noise, name=f"soft-{number}")
@@ -172,7 +173,7 @@ class SoftLabels(Method):
             teachers = better
         soft = course.soft_labels(teachers, noise, name="soft")
         history = course.student(soft, noise)
-        history.notes += course.notes(soft, noise)
+        history.notes += [*course.notes(soft, noise), course.verdict(history, mixes)]
         return history
 
     def unlevelled(self, model: MultiTaskModel) -> Collection[str]:

@@ -52,11 +52,13 @@ class Teachers:
             Bayesian Approximation <https://arxiv.org/abs/1506.02142>`_, 2016); 0: the model itself,
             without dropout.
         calibrations: by task. A task without one is taken as it is.
+        mixes: the best mix of each model on the validation rows.
     """
 
     models: Sequence[MultiTaskModel]
     draws: int = 0
     calibrations: Mapping[str, Calibration] | None = None
+    mixes: tuple[float, ...] = ()
 
     def voices(self, store: Store, rows: slice, tasks: Sequence[str]) -> dict[str, Tensor]:
         """Parameters `[M, B, out]` of every voice, by task, on the CPU."""

@@ -44,6 +44,7 @@ class OpenedRun:
         slices: the same on slices of the rows.
         evaluations: those of the validation rows during training.
         stopped: why training ended.
+        told: what the way to learn said of the run.
         skipped: steps in which a task's loss was not finite, by task.
         settings: `run.json`: how the run was made.
         architectures: your own classes, where the model was trained with one.
@@ -60,6 +61,7 @@ class OpenedRun:
     skipped: Mapping[str, int]
     settings: Mapping[str, Any]
     architectures: tuple[type[Architecture], ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def model(self) -> MultiTaskModel:
@@ -130,6 +132,7 @@ def open_run(
         skipped=history["skipped"],
         settings=settings,
         architectures=tuple(architectures),
+        told=tuple(history.get("notes", ())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,7 @@ class History:
         stopped: why training ended.
         rows_per_second: training rows over the time spent in steps, in this session.
         notes: what a way to learn has to say of the run, in sentences.
+        stages: trainings that came before this one, where a way to learn has several.
     """
 
     evaluations: list[EvaluationReport] = field(default_factory=list)
@@ -68,6 +70,12 @@ class History:
     stopped: str = ""
     rows_per_second: float = 0.0
     notes: list[str] = field(default_factory=list)
+    stages: list[History] = field(default_factory=list)
+
+    @property
+    def best_mix(self) -> float:
+        """The best mix on the validation rows; nan where there was none."""
+        return max((r.mix for r in self.evaluations if r.mix == r.mix), default=math.nan)
 
     def to_json(self) -> dict[str, Any]:
         """The history as plain data."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.unit.data.store_making import Made, make
 
 from plait.data.batch import Batch
-from plait.data.loading import BatchLoader, NegativeSampling
+from plait.data.loading import BatchLoader, Companions, NegativeSampling
 from plait.data.store import Store
 from plait.errors import LoaderError, UnknownNameError
 
@@ -333,3 +333,57 @@ def test_keep_rates_outside_their_range_are_refused(rate: float) -> None:
 def test_sampling_by_an_unknown_task_is_refused(store: Store) -> None:
     with pytest.raises(UnknownNameError, match="no task 'clik'"):
         BatchLoader(store, 10, negatives=NegativeSampling(keep_rate=0.5, tasks=("clik",)))
+
+
+def test_an_epoch_goes_through_the_rows_that_are_named(store: Store) -> None:
+    chosen = np.arange(0, store.num_rows, 3)
+    for options in ({}, {"block_rows": 4}):
+        loader = BatchLoader(store, 7, rows=chosen, **options)
+        batches = list(loader)
+        seen = torch.cat([batch.rows for batch in batches]).numpy()
+        assert sorted(seen) == chosen.tolist()
+        loader.epoch = 0
+        assert len(loader) == len(batches)
+        assert loader.state_dict()["num_rows"] == len(chosen)
+
+
+def test_requests_are_whole_among_the_rows_that_are_named(store: Store) -> None:
+    chosen = np.flatnonzero(np.arange(store.num_rows) % 4 != 1)
+    codes = store.key("request")
+    batches = list(BatchLoader(store, 9, group_by="request", rows=chosen))
+    assert sorted(torch.cat([b.rows for b in batches]).tolist()) == chosen.tolist()
+    homes = [{int(c) for c in codes[b.rows.numpy()]} for b in batches]
+    assert sum(map(len, homes)) == len(set.union(*homes))
+
+
+def test_companions_stand_behind_each_batch_and_come_round(store: Store) -> None:
+    rows, others = np.arange(0, 20), np.arange(20, 27)
+    companions = Companions(rows=others, per_row=1.5)
+    loader = BatchLoader(store, 8, rows=rows, companions=companions)
+    batches = list(loader)
+    assert [len(batch) for batch in batches] == [8 + 12, 8 + 12, 4 + 6]
+    behind = np.concatenate([b.rows[n:].numpy() for b, n in zip(batches, (8, 8, 4), strict=True)])
+    assert sorted(behind[:7]) == others.tolist()
+    assert sorted(behind[7:14]) == others.tolist()
+    again = list(loader)
+    assert [b.rows.tolist() for b in again] != [b.rows.tolist() for b in batches]
+
+
+def test_a_stopped_epoch_resumes_with_the_same_companions(store: Store) -> None:
+    def made() -> BatchLoader:
+        companions = Companions(rows=np.arange(20, 40), per_row=2.0)
+        return BatchLoader(store, 4, rows=np.arange(0, 20), companions=companions)
+
+    whole = [batch.rows.tolist() for batch in made()]
+    stopped = made()
+    first = [batch.rows.tolist() for batch in islice(iter(stopped), 2)]
+    resumed = made()
+    resumed.load_state_dict(stopped.state_dict())
+    assert first + [batch.rows.tolist() for batch in resumed] == whole
+
+
+def test_companions_that_cannot_be_are_refused() -> None:
+    with pytest.raises(LoaderError, match="`companions` has no rows"):
+        Companions(rows=np.empty(0, np.int64))
+    with pytest.raises(LoaderError, match="`per_row` must be positive, got 0"):
+        Companions(rows=np.arange(3), per_row=0)

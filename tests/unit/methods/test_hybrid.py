@@ -27,6 +27,7 @@ from plait.errors import ArgumentTypeError, ArtifactError, ConfigurationError, T
 from plait.methods import SCARF, Denoising, Hybrid, MaskedFields, Pretext
 from plait.methods.fields import fields_of
 from plait.methods.first_layer import first_layer, representation, representation_width
+from plait.methods.hybrid import _verdict
 from plait.methods.masked_fields import FieldDecoder
 from plait.models import MultiTaskModel
 from plait.tasks import Binary
@@ -243,11 +244,21 @@ def test_the_first_layer_stands_still_in_stage_b(data: Data) -> None:
             seen.append({n: p.detach().clone() for n, p in first_layer(model).items()})
 
     QUICK.fit(model, data.train, data.valid, settings=SETTINGS, callbacks=[Looking()])
-    random, learnt, after_heads = seen
-    assert not same_bits(random, learnt)
+    random, again, learnt, after_heads = seen
+    assert same_bits(random, again)
+    assert not same_bits(again, learnt)
     assert same_bits(learnt, after_heads)
     assert all(p.requires_grad for p in model.parameters())
     assert "pretext" not in dict(model.named_children())
+
+
+def test_the_run_says_what_the_first_layer_is_worth(data: Data, tmp_path: Path) -> None:
+    history = QUICK.fit(make_model(data), data.train, data.valid, settings=SETTINGS)
+    assert "heads alone reach a mix of 0." in history.notes[-1]
+    heads = history.stages[-1].best_mix
+    assert f"{heads:.4f} on the first layer" in history.notes[-1]
+    assert _verdict(0.72, 0.70).endswith("on a random one.")
+    assert _verdict(0.70, 0.70).endswith("hybrid learning is not likely to help here.")
 
 
 def test_a_rate_of_zero_holds_the_dense_first_layer_in_stage_c(data: Data) -> None:

@@ -23,6 +23,7 @@ from tests.unit.makers import (
     make_log,
     make_model,
     same_bits,
+    write_store,
 )
 from torch import Tensor
 from torch.testing import assert_close
@@ -518,3 +519,41 @@ def test_training_learns_something(tmp_path: Path) -> None:
     assert history.evaluations[-1].losses["click"] < history.evaluations[0].losses["click"]
     assert max(report.scores["click"] for report in history.evaluations) > 0.6
     assert max(report.scores["city"] for report in history.evaluations) > -0.5  # it reads the city
+
+
+def test_rows_on_which_no_label_is_seen_change_no_bit(tmp_path: Path) -> None:
+    kept = np.random.default_rng(0).random(240) < 0.4
+    frame = make_log(240).with_columns(kept=kept)
+    tasks = [Binary("click", observed="kept"), Binary("buy", observed="kept")]
+    valid = make_log(80, seed=1).with_columns(kept=True)
+    data = make_data(tmp_path, tasks, frame=frame, valid_frame=valid)
+    alone = write_store(tmp_path / "alone", frame.filter(kept), data.preprocessor, data.tasks)
+    found = []
+    for store in (data.train, alone):
+        model = make_model(data, dropout=0.2)
+        history = Trainer(model, SETTINGS).fit(store, data.valid)
+        found.append((state_of(model), history.evaluations[-1].step))
+    assert found[0][1] == found[1][1]
+    assert same_bits(found[0][0], found[1][0])
+
+
+def test_parts_learn_at_their_own_rates(data: Data) -> None:
+    model = make_model(data)
+    before = state_of(model)
+    still = replace(SETTINGS, weight_decay=0.0, average=0.0)
+    Trainer(model, still, rates={"architecture.": 0.0}).fit(data.train)
+    changed = {n for n, t in state_of(model).items() if not torch.equal(t, before[n])}
+    assert not any(name.startswith("architecture.") for name in changed)
+    assert any(name.startswith("towers.") for name in changed)
+    assert any(name.startswith("tables.") for name in changed)
+
+
+def test_what_needs_no_gradient_stays_to_the_bit_averages_included(data: Data) -> None:
+    model = make_model(data)
+    before = state_of(model)
+    for parameter in (*model.architecture.parameters(), *model.tables.parameters()):
+        parameter.requires_grad = False
+    Trainer(model, SETTINGS).fit(data.train, data.valid)
+    changed = {n for n, t in state_of(model).items() if not torch.equal(t, before[n])}
+    assert changed
+    assert not any(name.startswith(("architecture.", "tables.")) for name in changed)

@@ -76,6 +76,7 @@ class Findings:
     Attributes:
         run: its folder's name, or that of the folder around one that is only called `run`.
         architecture: the sharing structure.
+        method: the way to learn, as a file names it.
         links: ties between tasks.
         balancing: from several losses to gradients.
         num_parameters: of the model.
@@ -102,6 +103,7 @@ class Findings:
     run: str
     folder: Path
     architecture: str
+    method: str
     links: tuple[str, ...]
     balancing: str
     num_parameters: int
@@ -142,6 +144,7 @@ def find(run: OpenedRun, options: Options) -> Findings:
         folder=run.folder,
         architecture=type(run.model.architecture).__name__,
         links=tuple(link["name"] for link in settings["model"]["links"]),
+        method=(settings.get("method") or {"kind": "supervised"})["kind"],
         balancing=settings["balancing"]["name"],
         num_parameters=sum(parameter.numel() for parameter in run.model.parameters()),
         judged_on=run.judged_on,
@@ -158,7 +161,7 @@ def find(run: OpenedRun, options: Options) -> Findings:
         ),
         not_run=tuple(name for name in BASELINES if name not in options.baselines),
         parts=part_summaries(run),
-        notes=run.prepared.notes,
+        notes=(*run.prepared.notes, *run.told),
         evaluations=run.evaluations,
         stopped=run.stopped,
         metrics={

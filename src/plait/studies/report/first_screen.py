@@ -33,6 +33,15 @@ def first_screen(findings: Findings) -> Section:
     return Section("summary", f"Report on {findings.run}", blocks)
 
 
+LEARNT = {
+    "supervised": "",
+    "joint": " by joint feature learning: a penalty holds back gradients on the shared network",
+    "soft_labels": " by soft-label learning: teachers labelled the rows whose labels are missing",
+    "hybrid": " by hybrid learning: its first layer learnt from all rows before any label was read",
+}
+"""How a model learnt, by `Method.kind`."""
+
+
 def _trained(findings: Findings) -> str:
     names = [judgement.output for judgement in findings.judgements]
     rows = next((part.rows for part in findings.parts if part.part == "train"), 0)
@@ -40,7 +49,8 @@ def _trained(findings: Findings) -> str:
     links = f" with {joined(findings.links)}" if findings.links else ""
     return (
         f"One {findings.architecture} network{links} ({findings.num_parameters:,} parameters, "
-        f"losses balanced by {findings.balancing}) was trained on {rows:,} rows. It has "
+        f"losses balanced by {findings.balancing}) was trained on {rows:,} rows"
+        f"{LEARNT[findings.method]}. It has "
         f"{len(names)} {outputs}: {joined(names)}. Training ended because of this: "
         f"{findings.stopped or 'not written down'}."
     )
