@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from plait.modules import MLP, GateUnit
@@ -60,7 +59,7 @@ class PPNet(Architecture):
         self.layers = tuple(layers)
         self.gate_width = gate_width
         self.dropout = dropout
-        read = widths.context + widths.main
+        read = (widths.context, widths.main)
         self.networks = nn.ModuleList(
             _Gated(widths.main, self.layers, read, hidden=gate_width, dropout=dropout)
             for _ in self.tasks
@@ -79,9 +78,8 @@ class PPNet(Architecture):
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """To each task what its gated network gives."""
         (read,), (prior,) = shared.experts, shared.gate_inputs
-        gates_read = torch.cat([prior, read.detach()], dim=1)
         return {
-            task: network(read, gates_read)
+            task: network(read, prior)
             for task, network in zip(self.tasks, self.networks, strict=True)
         }
 
@@ -125,14 +123,13 @@ class PEPNet(PPNet):
         assert widths.num_scenarios is not None
         self.scenarios = nn.Embedding(widths.num_scenarios, SCENARIO_WIDTH)
         nn.init.xavier_uniform_(self.scenarios.weight)
-        self.gate = GateUnit(SCENARIO_WIDTH + widths.main, widths.main, hidden=gate_width)
+        self.gate = GateUnit((SCENARIO_WIDTH, widths.main), widths.main, hidden=gate_width)
 
     def share(self, encoded: Encoded) -> Shared:
         """The input as the scenario scales it, and the prior that the gates read."""
         assert encoded.context is not None
         assert encoded.scenario is not None
-        vector = self.scenarios(encoded.scenario)
-        factors = self.gate(torch.cat([vector, encoded.main.detach()], dim=1))
+        factors = self.gate(self.scenarios(encoded.scenario), encoded.main.detach())
         return Shared((encoded.main * factors,), (encoded.context,))
 
 
@@ -146,7 +143,7 @@ class _Gated(nn.Module):
         self,
         in_features: int,
         layers: Sequence[int],
-        gates_read: int,
+        gates_read: tuple[int, int],
         *,
         hidden: int,
         dropout: float,
@@ -157,9 +154,9 @@ class _Gated(nn.Module):
         )
         self.gates = nn.ModuleList(GateUnit(gates_read, o, hidden=hidden) for o in layers)
 
-    def forward(self, inputs: Tensor, gates_read: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, prior: Tensor) -> Tensor:
         """`[B, H]`."""
-        hidden = inputs
+        hidden, known = inputs, inputs.detach()
         for layer, gate in zip(self.layers, self.gates, strict=True):
-            hidden = layer(hidden) * gate(gates_read)
+            hidden = layer(hidden) * gate(prior, known)
         return hidden

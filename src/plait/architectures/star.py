@@ -144,14 +144,21 @@ class _Auxiliary(nn.Module):
         super().__init__()
         self.scenarios = nn.Embedding(num_scenarios, SCENARIO_WIDTH)
         nn.init.xavier_uniform_(self.scenarios.weight)
-        width = SCENARIO_WIDTH + star.widths.main
-        self.hidden = MLP(width, (star.auxiliary,), dropout=star.dropout)
+        width, main = star.auxiliary, star.widths.main
+        whole = nn.init.xavier_uniform_(torch.empty(width, SCENARIO_WIDTH + main))
+        of_scenario, of_main = whole.split([SCENARIO_WIDTH, main], dim=1)
+        # Apart, so that a model that grows knows what its features are.
+        self.of_scenario = nn.Parameter(of_scenario.clone())
+        self.of_main = nn.Parameter(of_main.clone())
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.drop = Dropout(star.dropout)
         self.last = nn.Linear(star.auxiliary, star.out_features)
         nn.init.xavier_uniform_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, main: Tensor, scenario: Tensor) -> Tensor:
         """`[B, H]`."""
-        hidden = self.hidden(torch.cat([self.scenarios(scenario), main], dim=1))
-        output: Tensor = self.last(hidden)
+        hidden = functional.linear(main, self.of_main, self.bias)
+        hidden = hidden + functional.linear(self.scenarios(scenario), self.of_scenario)
+        output: Tensor = self.last(self.drop(hidden.relu()))
         return output

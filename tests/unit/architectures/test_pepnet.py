@@ -37,7 +37,8 @@ def _weights(linear: nn.Module) -> tuple[reference.Array, reference.Array]:
 
 def _gate(unit: nn.Module) -> reference.GateNU:
     assert isinstance(unit, GateUnit)
-    return reference.GateNU(_weights(unit.inner), _weights(unit.outer))
+    inner = torch.cat(list(unit.weights), dim=1).detach().numpy()
+    return reference.GateNU((inner, unit.bias.detach().numpy()), _weights(unit.outer))
 
 
 def _layers(network: nn.Module) -> list[tuple[reference.Array, reference.Array]]:

@@ -54,9 +54,8 @@ def test_star_is_the_paper_s_equations(auxiliary: int, layers: tuple[int, ...]) 
         ]
         beside = None
         if auxiliary:
-            hidden = [
-                (state["beside.hidden.linears.0.weight"], state["beside.hidden.linears.0.bias"])
-            ]
+            weight = np.concatenate([state["beside.of_scenario"], state["beside.of_main"]], axis=1)
+            hidden = [(weight, state["beside.bias"])]
             vector = state["beside.scenarios.weight"][scenario]
             beside = (vector, hidden, state["beside.last.weight"], state["beside.last.bias"])
         expected = reference.star(x, shared, own, beside)

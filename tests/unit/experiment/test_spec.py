@@ -133,10 +133,11 @@ def test_every_kind_of_feature_can_be_named(kind: type[Feature], tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Path) -> None:
-    built = kind(Widths(main=3), ("like", "buy"))
+    widths = Widths(main=3, tokens=(1, 2), context=2, num_scenarios=2)
+    built = kind(widths, ("like", "buy"))
     for written in (f'"{kind.__name__}"', as_toml(settings_of(built))):
         path = write(tmp_path, LEAST + f"model.architecture = {written}")
-        made = Experiment.read(path).arguments()["architecture"](Widths(main=3), ("like", "buy"))
+        made = Experiment.read(path).arguments()["architecture"](widths, ("like", "buy"))
         assert type(made) is kind
         assert settings_of(made) == settings_of(built)
 
@@ -236,7 +237,7 @@ def test_all_problems_stand_in_one_message_in_the_order_of_the_lines(tmp_path: P
     assert problems[0].endswith("`tables.items.source` must be text in quotes; got 3.")
     assert "no key `tables.items.where`" in problems[1]
     assert "no kind of task 'binry'. Did you mean 'binary'?" in problems[2]
-    assert "no architecture 'MMOE'. Did you mean 'MMoE'? Known: CGC, MMoE, OMoE" in problems[3]
+    assert "no architecture 'MMOE'. Did you mean 'MMoE'? Known: AdaTT, CGC, CrossS" in problems[3]
     assert problems[4].endswith('`model.tower[1]` must be a whole number; got the text "wide".')
     assert problems[5].endswith(
         "`model.ranks` cannot be the text \"befor\". Did you mean 'before'? Known: after, before."
