@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from .adatt import AdaTT
-from .base import Architecture, Derived, Encoded, Link, Need, Shared, Widths
+from .aitm import AITM
+from .base import Architecture, Derived, Encoded, Link, Need, Seen, Shared, Widths
 from .chain import Chain
 from .cross_stitch import CrossStitch
+from .dbmtl import DBMTL
+from .dcmt import DCMT
+from .escm2 import ESCM2
 from .mmoe import MMoE, OMoE
+from .nise import NISE
 from .pepnet import PEPNet, PPNet
 from .ple import CGC, PLE
 from .shared_bottom import SharedBottom
@@ -14,9 +19,14 @@ from .single_task import SingleTask
 from .star import STAR
 
 __all__ = [
+    "AITM",
     "ARCHITECTURES",
     "CGC",
+    "DBMTL",
+    "DCMT",
+    "ESCM2",
     "LINKS",
+    "NISE",
     "PLE",
     "STAR",
     "AdaTT",
@@ -31,6 +41,7 @@ __all__ = [
     "OMoE",
     "PEPNet",
     "PPNet",
+    "Seen",
     "Shared",
     "SharedBottom",
     "SingleTask",
@@ -52,5 +63,5 @@ ARCHITECTURES: tuple[type[Architecture], ...] = (
 )
 """The sharing structures that an experiment file can name."""
 
-LINKS: tuple[type[Link], ...] = (Chain,)
+LINKS: tuple[type[Link], ...] = (Chain, ESCM2, DCMT, NISE, AITM, DBMTL)
 """The links that an experiment file can name."""

@@ -144,17 +144,38 @@ class Derived(NamedTuple):
     within: str
 
 
+class Seen(NamedTuple):
+    """What a link may read of a batch to make its losses.
+
+    Attributes:
+        parameters: `[B, out]` by output, as all links have left them.
+        representations: `[B, H]` by task, as the towers read them, without what goes past the
+            shared network.
+        labels: `[B]` by task; what stands where the weight is 0 means nothing.
+        weights: `[B]` by task: the row's weight, and 0 where the label was not observed.
+    """
+
+    parameters: Mapping[str, Tensor]
+    representations: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+
+
 class Link(nn.Module):
-    """A tie between tasks, over their representations or over their heads' parameters.
+    """A tie between tasks: over their representations, their heads' parameters or their losses.
 
     Stability: experimental.
 
     A link changes representations before the heads (`couple`), parameters after them (`connect`),
-    or both. Links are applied in the order in which they are given.
+    losses (`losses`), or several of these. Links are applied in the order in which they are given.
+    A model works on copies of its links, so one link may be given to several models.
     """
 
     def check(self, tasks: Mapping[str, Task]) -> None:
         """Refuse tasks that the link cannot tie; called once, at construction of the model."""
+
+    def build(self, width: int) -> None:
+        """Make the link's own layers, for representations of this width; called after `check`."""
 
     def derived(self) -> tuple[Derived, ...]:
         """The outputs that this link adds."""
@@ -167,3 +188,11 @@ class Link(nn.Module):
     def connect(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """New head parameters `[B, out]` by output, from those of the heads."""
         return parameters
+
+    def losses(self, losses: dict[str, Tensor], seen: Seen) -> dict[str, Tensor]:
+        """New losses by task, from those of the heads and of the links before.
+
+        A loss of the link's own is added to that of one of its tasks, so that balancers weigh both
+        together. A task without an observed row in the batch has no entry.
+        """
+        return losses

@@ -7,13 +7,14 @@ before it gave, so that a gradient rule can cut between any two of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from plait.architectures import Architecture, Encoded, Link, MMoE, Shared, Widths
-from plait.architectures.base import Derived
+from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
 from plait.modules import ListVectors, Run, Tables, mean_pool
@@ -132,9 +133,10 @@ class MultiTaskModel(nn.Module):
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:
             self.token_maps.extend(nn.Linear(widths[entry], TOKEN_WIDTH) for entry in shared)
-        self.links = nn.ModuleList(links)
-        for link in links:
+        self.links = nn.ModuleList(deepcopy(link) for link in links)
+        for link in self._links():
             link.check(self.tasks)
+            link.build(self.architecture.out_features)
         self.heads, self.towers = nn.ModuleDict(), nn.ModuleDict()
         for name, task in self.tasks.items():
             self.heads[module_name(name)] = head_for(task)
@@ -262,6 +264,27 @@ class MultiTaskModel(nn.Module):
         for link in self._links():
             parameters = link.connect(parameters)
         return parameters
+
+    def link_losses(
+        self,
+        losses: dict[str, Tensor],
+        parameters: Mapping[str, Tensor],
+        representations: Mapping[str, Tensor],
+        batch: Batch,
+    ) -> dict[str, Tensor]:
+        """Losses by task with those of the links, from the losses of the heads."""
+        if not self.links:
+            return losses
+        width = self.architecture.out_features
+        seen = Seen(
+            parameters,
+            {task: representation[:, :width] for task, representation in representations.items()},
+            batch.labels,
+            {task: batch.weights[task] * batch.observed[task] for task in self.tasks},
+        )
+        for link in self._links():
+            losses = link.losses(losses, seen)
+        return losses
 
     def trace(self, batch: Batch) -> Trace:
         """All stages up to `split`, with the tensors in between."""

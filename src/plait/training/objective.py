@@ -66,14 +66,14 @@ class Supervised(Objective):
     def task_losses(
         self, model: MultiTaskModel, representations: Mapping[str, Tensor], batch: Batch
     ) -> dict[str, Tensor]:
-        """Each task's masked, weighted loss, from what the shared network gave."""
+        """Each task's masked, weighted loss with those of links, from what the network gave."""
         parameters = model.decode(representations)
         found: dict[str, Tensor] = {}
         for name, task in model.tasks.items():
             loss = self._task_loss(model, task, parameters[name], batch)
             if loss is not None:
                 found[name] = loss
-        return found
+        return model.link_losses(found, parameters, representations, batch)
 
     def penalty(self, model: MultiTaskModel, fields: Fields) -> Tensor | None:
         """The penalty on the vectors that were looked up; None where there is none."""

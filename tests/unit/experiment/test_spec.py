@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 from tests.unit.experiment.files import LEAST, TEXT, as_toml, write
 
-from plait.architectures import ARCHITECTURES, LINKS, Architecture, Chain, MMoE, Widths
+from plait.architectures import (
+    AITM,
+    ARCHITECTURES,
+    DBMTL,
+    DCMT,
+    ESCM2,
+    LINKS,
+    NISE,
+    Architecture,
+    Chain,
+    MMoE,
+    Widths,
+)
 from plait.balancing import BALANCERS, Balancer, Equal, Fixed
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Schema, Sequence
@@ -24,6 +36,11 @@ from plait.training import Training
 
 NEEDED: dict[type, dict[str, object]] = {
     Chain: {"parent": "like", "child": "buy"},
+    ESCM2: {"parent": "like", "child": "buy"},
+    DCMT: {"parent": "like", "child": "buy"},
+    NISE: {"parent": "like", "child": "buy"},
+    AITM: {"tasks": ("like", "buy")},
+    DBMTL: {"parents": {"buy": ("like",)}},
     Fixed: {"weights": {"like": 1.0, "buy": 0.5}},
     ColumnSplit: {"column": "fold"},
 }
@@ -145,11 +162,12 @@ def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Pat
 @pytest.mark.parametrize("kind", [*LINKS, *BALANCERS])
 def test_every_link_and_balancer_can_be_named(kind: type, tmp_path: Path) -> None:
     part = kind(**NEEDED.get(kind, {}))
+    least = LEAST + ('tasks.buy.space = "like == 1"\n' if kind is NISE else "")
     for settings in ({"name": kind.__name__, **NEEDED.get(kind, {})}, settings_of(part)):
         key, written = ("balancing", as_toml(settings))
         if kind in LINKS:
             key, written = ("model.links", f"[{written}]")
-        arguments = Experiment.read(write(tmp_path, LEAST + f"{key} = {written}")).arguments()
+        arguments = Experiment.read(write(tmp_path, least + f"{key} = {written}")).arguments()
         made = arguments["links"][0] if kind in LINKS else arguments["balancer"]
         assert type(made) is kind
         assert settings_of(made) == settings_of(part)
