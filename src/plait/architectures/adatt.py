@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,8 @@ class AdaTT(Architecture):
     Raises:
         ArchitectureError: no level, no own expert, or a width that is not positive.
     """
+
+    when: ClassVar[str] = "there are many tasks, and experts of one may help another"
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,9 @@ class AITM(Link):
     Raises:
         TaskError: fewer than two steps, one of them twice, or a negative `alpha`.
     """
+
+    ties: ClassVar[str] = "binary tasks of one funnel on the same rows; labels are joint events"
+    when: ClassVar[str] = "the funnel has three steps or more"
 
     def __init__(self, *, tasks: Sequence[str], alpha: float = 0.6) -> None:
         super().__init__()

@@ -90,6 +90,7 @@ class Architecture(nn.Module, ABC):
 
     Attributes:
         needs: what it asks of `encode` besides `Encoded.main`.
+        when: when to try it, in a few words.
         widths: sizes of its inputs.
         tasks: names of the tasks, in order.
 
@@ -98,6 +99,7 @@ class Architecture(nn.Module, ABC):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
+    when: ClassVar[str] = ""
 
     def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -169,7 +171,14 @@ class Link(nn.Module):
     A link changes representations before the heads (`couple`), parameters after them (`connect`),
     losses (`losses`), or several of these. Links are applied in the order in which they are given.
     A model works on copies of its links, so one link may be given to several models.
+
+    Attributes:
+        ties: which tasks it ties, in a few words.
+        when: when to try it, in a few words.
     """
+
+    ties: ClassVar[str] = ""
+    when: ClassVar[str] = ""
 
     def check(self, tasks: Mapping[str, Task]) -> None:
         """Refuse tasks that the link cannot tie; called once, at construction of the model."""

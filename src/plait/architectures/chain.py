@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -50,6 +51,9 @@ class Chain(Link):
         conditional: how the conditional output is called; None: `{child}_given_{parent}`.
         stop_gradient: keep the child's loss from moving the parent's tower and all below it.
     """
+
+    ties: ClassVar[str] = "two binary tasks on the same rows; the second label is the joint event"
+    when: ClassVar[str] = "one event can only follow another"
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,8 @@ class CrossStitch(Architecture):
     Raises:
         ArchitectureError: no layer, a width that is not positive, or `own` outside 0 to 1.
     """
+
+    when: ClassVar[str] = "two or three tasks, and you want to see how much they exchange"
 
     def __init__(
         self,

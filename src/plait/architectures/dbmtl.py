@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,9 @@ class DBMTL(Link):
     Raises:
         TaskError: no edge, a parent named twice, or a cycle, which the message shows.
     """
+
+    ties: ClassVar[str] = "tasks of any kind, in a graph without cycles"
+    when: ClassVar[str] = "tasks depend on each other, but not as one funnel"
 
     def __init__(self, *, parents: Mapping[str, Sequence[str]]) -> None:
         super().__init__()

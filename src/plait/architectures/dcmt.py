@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -48,6 +50,9 @@ class DCMT(Chain):
     Raises:
         TaskError: a setting that is out of range.
     """
+
+    ties: ClassVar[str] = "two binary tasks on the same rows; the second label is the joint event"
+    when: ClassVar[str] = "you compare with ESCM2"
 
     def __init__(
         self,

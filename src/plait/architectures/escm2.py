@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,11 @@ class ESCM2(Chain):
     Raises:
         TaskError: a setting that is out of range.
     """
+
+    ties: ClassVar[str] = "two binary tasks on the same rows; the second label is the joint event"
+    when: ClassVar[str] = (
+        "the conditional rate itself is used, and clicked rows are not like the others"
+    )
 
     running_mean: Tensor
     batches: Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,6 +49,9 @@ class NISE(Link):
     Raises:
         TaskError: a setting that is not positive.
     """
+
+    ties: ClassVar[str] = "two binary tasks; the second defined where the first is 1"
+    when: ClassVar[str] = "as a baseline only"
 
     def __init__(self, *, parent: str, child: str, alpha: float = 1.0, beta: float = 50.0) -> None:
         super().__init__()

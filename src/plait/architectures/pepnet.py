@@ -44,6 +44,7 @@ class PPNet(Architecture):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"context"})
+    when: ClassVar[str] = "the same input means different things for different people"
 
     def __init__(
         self,
@@ -109,6 +110,7 @@ class PEPNet(PPNet):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"context", "scenario"})
+    when: ClassVar[str] = "the same input means different things for people and for scenarios"
 
     def __init__(
         self,

@@ -55,6 +55,7 @@ class STAR(Architecture):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"scenario"})
+    when: ClassVar[str] = "a few scenarios share most of what they know"
 
     def __init__(
         self,
@@ -75,9 +76,9 @@ class STAR(Architecture):
         self.auxiliary = auxiliary
         self.dropout = dropout
         self.shared = MLP(widths.main, self.layers)
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        self.departures, self.biases = nn.ParameterList(), nn.ParameterList()
         for i, o in pairwise((widths.main, *self.layers)):
-            self.weights.append(nn.Parameter(torch.zeros(widths.num_scenarios, o, i)))
+            self.departures.append(nn.Parameter(torch.zeros(widths.num_scenarios, o, i)))
             self.biases.append(nn.Parameter(torch.zeros(widths.num_scenarios, o)))
         self.drop = Dropout(dropout)
         self.beside = _Auxiliary(self, widths.num_scenarios) if auxiliary else None
@@ -125,10 +126,10 @@ class STAR(Architecture):
 
     def _network(self, scenario: int, inputs: Tensor) -> Tensor:
         hidden = inputs
-        layers = zip(self.shared.linears, self.weights, self.biases, strict=True)
-        for linear, weights, biases in layers:
+        layers = zip(self.shared.linears, self.departures, self.biases, strict=True)
+        for linear, departures, biases in layers:
             assert isinstance(linear, nn.Linear)
-            weight = linear.weight * (1 + weights[scenario])
+            weight = linear.weight * (1 + departures[scenario])
             product = functional.linear(hidden, weight, linear.bias + biases[scenario])
             hidden = self.drop(product.relu())
         return hidden

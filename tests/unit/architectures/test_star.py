@@ -25,7 +25,7 @@ class TestSTAR(ArchitectureContract):
 
 def _departed(star: STAR) -> STAR:
     """Scenarios that differ, as they would after training."""
-    for parameter in (*star.weights, *star.biases):
+    for parameter in (*star.departures, *star.biases):
         nn.init.normal_(parameter)
     return star
 
@@ -50,7 +50,8 @@ def test_star_is_the_paper_s_equations(auxiliary: int, layers: tuple[int, ...]) 
     for row, x in enumerate(encoded.main.numpy()):
         scenario = int(encoded.scenario[row])
         own = [
-            (1.0 + state[f"weights.{n}"][scenario], state[f"biases.{n}"][scenario]) for n in numbers
+            (1.0 + state[f"departures.{n}"][scenario], state[f"biases.{n}"][scenario])
+            for n in numbers
         ]
         beside = None
         if auxiliary:
@@ -93,7 +94,7 @@ def test_rows_of_a_scenario_leave_the_weights_of_others_alone() -> None:
     star = _departed(STAR(WIDTHS, TASKS, layers=(7, 5), auxiliary=0, dropout=0))
     encoded = Encoded(torch.randn(8, 6), scenario=torch.full((8,), 1))
     star.split(star.share(encoded))["click"].sum().backward()
-    for parameter in (*star.weights, *star.biases):
+    for parameter in (*star.departures, *star.biases):
         assert parameter.grad is not None
         moved = parameter.grad.flatten(1).abs().sum(dim=1) > 0
         assert moved.tolist() == [False, True, False]
