@@ -14,6 +14,7 @@ from .mmoe import MMoE, OMoE
 from .nise import NISE
 from .pepnet import PEPNet, PPNet
 from .ple import CGC, PLE
+from .position_bias import PositionBias
 from .shared_bottom import SharedBottom
 from .single_task import SingleTask
 from .star import STAR
@@ -41,6 +42,7 @@ __all__ = [
     "OMoE",
     "PEPNet",
     "PPNet",
+    "PositionBias",
     "Seen",
     "Shared",
     "SharedBottom",
@@ -63,5 +65,5 @@ ARCHITECTURES: tuple[type[Architecture], ...] = (
 )
 """The sharing structures that an experiment file can name."""
 
-LINKS: tuple[type[Link], ...] = (Chain, ESCM2, DCMT, NISE, AITM, DBMTL)
+LINKS: tuple[type[Link], ...] = (Chain, ESCM2, DCMT, NISE, AITM, DBMTL, PositionBias)
 """The links that an experiment file can name."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from plait.data.schema import Schema
 from plait.errors import ArchitectureError
 from plait.modules import PartlyLearnt, partly_learnt
 from plait.tasks import Task
@@ -168,8 +169,9 @@ class Link(nn.Module):
 
     Stability: experimental.
 
-    A link changes representations before the heads (`couple`), parameters after them (`connect`),
-    losses (`losses`), or several of these. Links are applied in the order in which they are given.
+    A link changes representations before the heads (`couple`), parameters after them (`connect`;
+    for losses alone, `observe`), losses (`losses`), or several of these. Links are applied in the
+    order in which they are given.
     A model works on copies of its links, so one link may be given to several models.
 
     Attributes:
@@ -183,6 +185,9 @@ class Link(nn.Module):
     def check(self, tasks: Mapping[str, Task]) -> None:
         """Refuse tasks that the link cannot tie; called once, at construction of the model."""
 
+    def check_schema(self, schema: Schema) -> None:
+        """Refuse a schema that the link cannot work with; called before a row is read."""
+
     def build(self, width: int) -> None:
         """Make the link's own layers, for representations of this width; called after `check`."""
 
@@ -193,6 +198,19 @@ class Link(nn.Module):
     def couple(self, representations: dict[str, Tensor]) -> dict[str, Tensor]:
         """New representations `[B, H]` by task, from those of the architecture."""
         return representations
+
+    def observe(
+        self, parameters: dict[str, Tensor], keys: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Head parameters `[B, out]` by task as the labels were observed: for losses alone.
+
+        Called before `connect`, and not at all for a prediction.
+
+        Args:
+            parameters: what the towers gave.
+            keys: codes `[B]` by role, as `Batch.keys` has them.
+        """
+        return parameters
 
     def connect(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """New head parameters `[B, out]` by output, from those of the heads."""

@@ -257,7 +257,16 @@ class MultiTaskModel(nn.Module):
 
     def decode(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Parameters `[B, out]` of every output: towers, then links."""
-        return self.link({task: self.tower_of(task)(rep) for task, rep in representations.items()})
+        return self.link(self._towers(representations))
+
+    def decode_observed(
+        self, representations: Mapping[str, Tensor], batch: Batch
+    ) -> dict[str, Tensor]:
+        """The same as the labels of these rows were observed: what losses are made of."""
+        parameters = self._towers(representations)
+        for link in self._links():
+            parameters = link.observe(parameters, batch.keys)
+        return self.link(parameters)
 
     def link(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """Parameters of every output, from those that the towers gave."""
@@ -299,7 +308,20 @@ class MultiTaskModel(nn.Module):
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Predictions in the labels' own units by name, `[B]` or `[B, C]`."""
-        parameters = self(batch)
+        return self._predictions(self(batch), batch)
+
+    def predict_observed(self, batch: Batch) -> dict[str, Tensor]:
+        """The same as the labels of these rows were observed: what tells how well losses are met.
+
+        Differs from `predict` only where a link has a term that a prediction leaves out.
+        """
+        if not self.links:
+            return self.predict(batch)
+        return self._predictions(
+            self.decode_observed(self.trace(batch).representations, batch), batch
+        )
+
+    def _predictions(self, parameters: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         return {
             name: self.head(name).predict(parameters[name], rows_of(batch, self._task_of(name)))
             for name in self.outputs
@@ -349,6 +371,9 @@ class MultiTaskModel(nn.Module):
     def _tokens(self, entries: Mapping[str, Tensor]) -> Tensor:
         pairs = zip(self.token_maps, self._visible.shared, strict=True)
         return torch.stack([into(entries[name]) for into, name in pairs], dim=1)  # [B, F, d]
+
+    def _towers(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {task: self.tower_of(task)(rep) for task, rep in representations.items()}
 
     def _links(self) -> list[Link]:
         return [link for link in self.links if isinstance(link, Link)]

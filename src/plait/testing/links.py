@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from plait.architectures import Link, Seen
+from plait.data.schema import ROLES
 from plait.heads import head_for
 from plait.settings import arguments, settings_of
 from plait.tasks import Task
@@ -55,6 +56,7 @@ class LinkContract(ABC):
         given = (self._representations(), self._parameters())
         link.couple(given[0])
         link.connect(given[1])
+        link.observe(given[1], self._keys())
         for after, before in zip(given, (self._representations(), self._parameters()), strict=True):
             assert list(after) == list(before)
             assert all(torch.equal(after[name], before[name]) for name in before)
@@ -66,7 +68,8 @@ class LinkContract(ABC):
         leaves = [*vectors.values(), *logits.values()]
         for leaf in leaves:
             leaf.requires_grad_()
-        coupled, connected = link.couple(vectors), link.connect(logits)
+        coupled = link.couple(vectors)
+        connected = link.connect(link.observe(logits, self._keys()))
         losses = link.losses(self._losses(), self._seen(coupled, connected))
         outputs = [*coupled.values(), *connected.values(), *losses.values()]
         torch.stack([output.sum() for output in outputs]).sum().backward()
@@ -79,7 +82,8 @@ class LinkContract(ABC):
         link = self._built().double()
         vectors = {name: vector.double() for name, vector in self._representations().items()}
         logits = {name: logit.double() for name, logit in self._parameters().items()}
-        outputs = [*link.couple(vectors).values(), *link.connect(logits).values()]
+        connected = link.connect(link.observe(logits, self._keys()))
+        outputs = [*link.couple(vectors).values(), *connected.values()]
         assert all(output.dtype == torch.float64 for output in outputs)
 
     def test_settings_make_it_again_and_its_state_gives_the_same(self) -> None:
@@ -129,6 +133,12 @@ class LinkContract(ABC):
         link.check(self.tasks())
         link.build(self.width)
         return link
+
+    def _keys(self) -> dict[str, Tensor]:
+        """Codes of every role; a place that is no whole number has any code."""
+        codes = torch.arange(4)
+        places = torch.tensor([0, 3, -(2**60), 2**60])
+        return {role: places if role == "position" else codes for role in ROLES}
 
     def _losses(self) -> dict[str, Tensor]:
         return {name: torch.tensor(1.0 + n) for n, name in enumerate(self.tasks())}

@@ -67,7 +67,7 @@ class Supervised(Objective):
         self, model: MultiTaskModel, representations: Mapping[str, Tensor], batch: Batch
     ) -> dict[str, Tensor]:
         """Each task's masked, weighted loss with those of links, from what the network gave."""
-        parameters = model.decode(representations)
+        parameters = model.decode_observed(representations, batch)
         found: dict[str, Tensor] = {}
         for name, task in model.tasks.items():
             loss = self._task_loss(model, task, parameters[name], batch)

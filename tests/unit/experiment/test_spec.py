@@ -21,6 +21,7 @@ from plait.architectures import (
     Architecture,
     Chain,
     MMoE,
+    PositionBias,
     Widths,
 )
 from plait.balancing import BALANCERS, Balancer, Equal, Fixed
@@ -40,11 +41,18 @@ NEEDED: dict[type, dict[str, object]] = {
     DCMT: {"parent": "like", "child": "buy"},
     NISE: {"parent": "like", "child": "buy"},
     AITM: {"tasks": ("like", "buy")},
+    PositionBias: {"tasks": ("like",)},
     DBMTL: {"parents": {"buy": ("like",)}},
     Fixed: {"weights": {"like": 1.0, "buy": 0.5}},
     ColumnSplit: {"column": "fold"},
 }
 """Settings without a default, or without a default that is enough."""
+
+BESIDE: dict[type, str] = {
+    NISE: 'tasks.buy.space = "like == 1"\n',
+    PositionBias: 'roles.position = "place"\n',
+}
+"""What else a file must say for a link."""
 
 
 def _problems(path: Path, *overrides: str) -> list[str]:
@@ -162,7 +170,7 @@ def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Pat
 @pytest.mark.parametrize("kind", [*LINKS, *BALANCERS])
 def test_every_link_and_balancer_can_be_named(kind: type, tmp_path: Path) -> None:
     part = kind(**NEEDED.get(kind, {}))
-    least = LEAST + ('tasks.buy.space = "like == 1"\n' if kind is NISE else "")
+    least = LEAST + BESIDE.get(kind, "")
     for settings in ({"name": kind.__name__, **NEEDED.get(kind, {})}, settings_of(part)):
         key, written = ("balancing", as_toml(settings))
         if kind in LINKS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -16,11 +17,13 @@ from plait.models import MultiTaskModel
 from plait.testing import gradients_cut_at, plain_gradients
 from plait.training import Supervised
 
+PLACED = replace(SCENIC, position="visits")
+
 
 @pytest.fixture(scope="module")
 def joint(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("joint")
-    return make_data(folder, JOINT, schema=SCENIC, rows=60, valid_rows=20)
+    return make_data(folder, JOINT, schema=PLACED, rows=60, valid_rows=20)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.makers import Data, gradients, make_data, make_model, same_bits, whole
+from tests.unit.makers import SCHEMA, Data, gradients, make_data, make_model, same_bits, whole
 from torch.testing import assert_close
 
-from plait.architectures import AITM, DBMTL, DCMT, ESCM2, LINKS, NISE, Chain, Link
+from plait.architectures import AITM, DBMTL, DCMT, ESCM2, LINKS, NISE, Chain, Link, PositionBias
 from plait.artifact.content import build_model, model_settings
 from plait.balancing import Equal
 from plait.models import MultiTaskModel
@@ -21,6 +22,9 @@ from plait.training import Supervised, Trainer, Training
 JOINT = (Binary("click"), Binary("buy", label="click == 1 and buy == 1", parents=("click",)))
 ON_CLICKS = (Binary("click"), Binary("buy", space="click == 1", parents=("click",)))
 
+PLACED = replace(SCHEMA, position="visits")
+"""Any column of small whole numbers will do for a place."""
+
 TIED: dict[str, Sequence[Link]] = {
     "ips": [ESCM2(parent="click", child="buy")],
     "snips": [ESCM2(parent="click", child="buy", estimator="snips")],
@@ -29,13 +33,14 @@ TIED: dict[str, Sequence[Link]] = {
     "nise": [NISE(parent="click", child="buy")],
     "aitm": [AITM(tasks=("click", "buy"))],
     "dbmtl": [DBMTL(parents={"buy": ("click",)})],
+    "position": [PositionBias(tasks=("click",), positions=3), Chain(parent="click", child="buy")],
     "two": [AITM(tasks=("click", "buy")), Chain(parent="click", child="buy")],
 }
 
 
 @pytest.fixture(scope="module")
 def joint(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return make_data(tmp_path_factory.mktemp("joint"), JOINT)
+    return make_data(tmp_path_factory.mktemp("joint"), JOINT, schema=PLACED)
 
 
 @pytest.fixture(scope="module")
