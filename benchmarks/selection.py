@@ -5,19 +5,21 @@
 A simulated feed says what nobody can log: the chance of a purchase on every row, clicked or not.
 There are four worlds: clicked rows are like all others (`none`); users buy what they click
 (`related tasks`); they click what they would buy, as far as logged ids and features tell
-(`ignorable`); a hidden intent moves clicks and purchases (`non-ignorable`). In each, three models
+(`ignorable`); a hidden intent moves clicks and purchases (`non-ignorable`). In each, these models
 learn from one log and are judged on all rows of a fresh log of the same world:
 
 - `alone`: purchase, learnt on clicked rows only;
 - `shared`: the same with the click as a second task on a shared network;
-- `esmm`: the click and the joint event on all rows, tied by a `Chain`.
+- `esmm`: the click and the joint event on all rows, tied by a `Chain`;
+- `ips`, `snips`, `dr`: the same, and the clicked rows weighed by one over their chance of a click
+  (`ESCM2`, the weight of its risk 1, because here the risk is what counts).
 
 `identified` is the chance of a purchase given a click: what a perfect learner would say that has
 seen any number of clicks. Rows are cut into tenths by their true pCVR. An `error` is the mean over
 the seeds of |mean prediction - mean truth|; `rmse` is over rows. The intervals are Student's t over
-seeds, paired: below zero, ESMM is nearer to the truth.
+seeds, paired: below zero, the first model of the pair is nearer to the truth.
 
-All three are plain networks of ids and features: one shared bottom, no history beyond the
+All are plain networks of ids and features: one shared bottom, no history beyond the
 log's own column, no product of user and item, and so differ by how they learn purchases alone.
 """
 
@@ -27,14 +29,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import polars as pl
 from _report import Row, parser, report
 from numpy.typing import NDArray
 
-from plait import Binary, Chain, RandomSplit, SharedBottom, Training, train
+from plait import ESCM2, Binary, Chain, RandomSplit, SharedBottom, Training, train
+from plait.architectures.escm2 import Estimator
 from plait.data.simulation import FEED_SCHEMA, FeedSettings, FeedWorld, SimulatedLog
 from plait.metrics import paired_difference
 from plait.tasks import Task
@@ -72,6 +75,20 @@ MODELS = {
 }
 
 
+for _estimator in get_args(Estimator):
+    _link = ESCM2(parent="click", child="purchase", estimator=_estimator, weight=1.0)
+    MODELS[_estimator] = MODELS["esmm"]._replace(links=(_link,))
+
+PAIRS = {
+    "alone": ("esmm", "alone"),
+    "shared": ("esmm", "shared"),
+    "ips": ("ips", "esmm"),
+    "snips": ("snips", "esmm"),
+    "dr": ("dr", "esmm"),
+}
+"""Whose errors are compared, by the name that the interval is shown under."""
+
+
 class Judged(NamedTuple):
     """One seed of one world: means over the tenths of the rows, and distances over all rows.
 
@@ -89,24 +106,35 @@ def main() -> None:
     made = parser("pCVR of ESMM and of plain models against the truth of a simulated feed.")
     made.add_argument("--seeds", type=int, default=3, help="how many, from 0")
     made.add_argument("--rows", type=int, default=60_000, help="of the log to learn from")
+    made.add_argument("--worlds", default=",".join(WORLDS), help="joined by commas")
+    made.add_argument("--models", default=",".join(MODELS), help="joined by commas")
     arguments = made.parse_args()
+    models = {name: MODELS[name] for name in arguments.models.split(",")}
+    worlds = ["ignorable"] if arguments.smoke else arguments.worlds.split(",")
     seeds = range(2 if arguments.smoke else arguments.seeds)
     rows, steps = (1_000, 10) if arguments.smoke else (arguments.rows, None)
     table: list[Row] = []
-    for name in ("ignorable",) if arguments.smoke else WORLDS:
-        judged = [_judge(WORLDS[name], seed, rows, steps=steps) for seed in seeds]
+    for name in worlds:
+        judged = [_judge(WORLDS[name], models, seed, rows, steps=steps) for seed in seeds]
         table += _rows(name, judged)
     report(table, arguments)
 
 
-def _judge(settings: FeedSettings, seed: int, rows: int, *, steps: int | None) -> Judged:
+def _judge(
+    settings: FeedSettings,
+    models: Mapping[str, Model],
+    seed: int,
+    rows: int,
+    *,
+    steps: int | None,
+) -> Judged:
     world = FeedWorld(settings, seed=seed)
     log, fresh = world.simulate(rows, seed=2 * seed), world.simulate(rows, seed=2 * seed + 1)
     training = Training(seed=seed, max_steps=steps, key_l2=KEY_L2)
     found = {
         "truth": fresh.truth["p_purchase"].to_numpy(),
         "identified": fresh.truth["p_purchase_given_click"].to_numpy(),
-        **{name: _predict(model, log, fresh, training) for name, model in MODELS.items()},
+        **{name: _predict(model, log, fresh, training) for name, model in models.items()},
     }
     tenths = np.array_split(np.argsort(found["truth"], kind="stable"), 10)
     means = {
@@ -149,7 +177,11 @@ def _rows(world: str, judged: Sequence[Judged]) -> Iterator[Row]:
     means = {name: np.stack([one.means[name] for one in judged]) for name in judged[0].means}
     for place, label in enumerate(["all", *(f"tenth {tenth}" for tenth in range(1, 11))]):
         truth = means["truth"][:, place]
-        errors = {name: np.abs(means[name][:, place] - truth) for name in MODELS}
+        errors = {
+            name: np.abs(values[:, place] - truth)
+            for name, values in means.items()
+            if name in MODELS
+        }
         shown = {name: float(values[:, place].mean()) for name, values in means.items()}
         yield {"selection": world, "rows": label, "what": "mean pCVR", **shown, **_gaps(errors)}
     rmse = {name: np.array([one.rmse[name] for one in judged]) for name in judged[0].rmse}
@@ -158,13 +190,14 @@ def _rows(world: str, judged: Sequence[Judged]) -> Iterator[Row]:
 
 
 def _gaps(errors: Mapping[str, Floats]) -> dict[str, float | int]:
-    """ESMM's error minus each plain model's, over the same seeds."""
+    """The error of the first model of each pair minus that of the second, over the same seeds."""
     facts: dict[str, float | int] = {}
-    for name in ("alone", "shared"):
-        gap = paired_difference(errors["esmm"], errors[name])
-        facts[f"esmm-{name}"] = gap.value
-        facts[f"low-{name}"], facts[f"high-{name}"] = gap.low, gap.high
-    return facts | {"seeds": len(errors["esmm"])}
+    for name, (first, second) in PAIRS.items():
+        if first in errors and second in errors:
+            gap = paired_difference(errors[first], errors[second])
+            facts[f"{first}-{second}"] = gap.value
+            facts[f"low-{name}"], facts[f"high-{name}"] = gap.low, gap.high
+    return facts | {"seeds": max(map(len, errors.values()))}
 
 
 if __name__ == "__main__":

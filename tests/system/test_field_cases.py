@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -112,8 +113,10 @@ def test_cases_53_and_57_every_balancer_trains_with_bounded_weights(
 def test_cases_63_and_123_every_architecture_trains_end_to_end(
     kind: type[Architecture], tmp_path: Path
 ) -> None:
-    log = feed(1500)
+    log = feed(1500).with_columns(tab=pl.Series(["home", "search", "home"] * 500))
     settings = arguments(log, tmp_path / "run", epochs=1)
+    features = (*settings["schema"].features, Categorical("tab"))
+    settings["schema"] = replace(settings["schema"], features=features, scenario="tab")
     settings["architecture"] = partial(kind, layers=(16, 8))
     run = plait.train(**settings)
     found = plait.load(run.folder).predict(log.head(20))

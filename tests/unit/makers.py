@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,9 @@ SCHEMA = Schema(
     scenario="tab",
 )
 """Every kind of feature, every role but time and position."""
+
+SCENIC = replace(SCHEMA, features=(*SCHEMA.features, Categorical("tab", min_count=1)))
+"""The same, and the scenario among the features."""
 
 BINARY_TASKS: tuple[Task, ...] = (Binary("click"), Binary("like"))
 

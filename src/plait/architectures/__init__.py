@@ -2,34 +2,68 @@
 
 from __future__ import annotations
 
-from .base import Architecture, Derived, Encoded, Link, Need, Shared, Widths
+from .adatt import AdaTT
+from .aitm import AITM
+from .base import Architecture, Derived, Encoded, Link, Need, Seen, Shared, Widths
 from .chain import Chain
+from .cross_stitch import CrossStitch
+from .dbmtl import DBMTL
+from .dcmt import DCMT
+from .escm2 import ESCM2
 from .mmoe import MMoE, OMoE
+from .nise import NISE
+from .pepnet import PEPNet, PPNet
 from .ple import CGC, PLE
+from .position_bias import PositionBias
 from .shared_bottom import SharedBottom
 from .single_task import SingleTask
+from .star import STAR
 
 __all__ = [
+    "AITM",
     "ARCHITECTURES",
     "CGC",
+    "DBMTL",
+    "DCMT",
+    "ESCM2",
     "LINKS",
+    "NISE",
     "PLE",
+    "STAR",
+    "AdaTT",
     "Architecture",
     "Chain",
+    "CrossStitch",
     "Derived",
     "Encoded",
     "Link",
     "MMoE",
     "Need",
     "OMoE",
+    "PEPNet",
+    "PPNet",
+    "PositionBias",
+    "Seen",
     "Shared",
     "SharedBottom",
     "SingleTask",
     "Widths",
 ]
 
-ARCHITECTURES: tuple[type[Architecture], ...] = (SharedBottom, SingleTask, MMoE, OMoE, CGC, PLE)
+ARCHITECTURES: tuple[type[Architecture], ...] = (
+    SharedBottom,
+    SingleTask,
+    CrossStitch,
+    MMoE,
+    OMoE,
+    CGC,
+    PLE,
+    AdaTT,
+    PPNet,
+    PEPNet,
+    STAR,
+)
 """The sharing structures that an experiment file can name."""
 
-LINKS: tuple[type[Link], ...] = (Chain,)
+LINKS: tuple[type[Link], ...] = (Chain, ESCM2, DCMT, NISE, AITM, DBMTL, PositionBias)
 """The links that an experiment file can name."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from plait.data.schema import Schema
 from plait.errors import ArchitectureError
 from plait.modules import PartlyLearnt, partly_learnt
 from plait.tasks import Task
@@ -90,6 +91,7 @@ class Architecture(nn.Module, ABC):
 
     Attributes:
         needs: what it asks of `encode` besides `Encoded.main`.
+        when: when to try it, in a few words.
         widths: sizes of its inputs.
         tasks: names of the tasks, in order.
 
@@ -98,6 +100,7 @@ class Architecture(nn.Module, ABC):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
+    when: ClassVar[str] = ""
 
     def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
         super().__init__()
@@ -144,17 +147,49 @@ class Derived(NamedTuple):
     within: str
 
 
+class Seen(NamedTuple):
+    """What a link may read of a batch to make its losses.
+
+    Attributes:
+        parameters: `[B, out]` by output, as all links have left them.
+        representations: `[B, H]` by task, as the towers read them, without what goes past the
+            shared network.
+        labels: `[B]` by task; what stands where the weight is 0 means nothing.
+        weights: `[B]` by task: the row's weight, and 0 where the label was not observed.
+    """
+
+    parameters: Mapping[str, Tensor]
+    representations: Mapping[str, Tensor]
+    labels: Mapping[str, Tensor]
+    weights: Mapping[str, Tensor]
+
+
 class Link(nn.Module):
-    """A tie between tasks, over their representations or over their heads' parameters.
+    """A tie between tasks: over their representations, their heads' parameters or their losses.
 
     Stability: experimental.
 
-    A link changes representations before the heads (`couple`), parameters after them (`connect`),
-    or both. Links are applied in the order in which they are given.
+    A link changes representations before the heads (`couple`), parameters after them (`connect`;
+    for losses alone, `observe`), losses (`losses`), or several of these. Links are applied in the
+    order in which they are given.
+    A model works on copies of its links, so one link may be given to several models.
+
+    Attributes:
+        ties: which tasks it ties, in a few words.
+        when: when to try it, in a few words.
     """
+
+    ties: ClassVar[str] = ""
+    when: ClassVar[str] = ""
 
     def check(self, tasks: Mapping[str, Task]) -> None:
         """Refuse tasks that the link cannot tie; called once, at construction of the model."""
+
+    def check_schema(self, schema: Schema) -> None:
+        """Refuse a schema that the link cannot work with; called before a row is read."""
+
+    def build(self, width: int) -> None:
+        """Make the link's own layers, for representations of this width; called after `check`."""
 
     def derived(self) -> tuple[Derived, ...]:
         """The outputs that this link adds."""
@@ -164,6 +199,27 @@ class Link(nn.Module):
         """New representations `[B, H]` by task, from those of the architecture."""
         return representations
 
+    def observe(
+        self, parameters: dict[str, Tensor], keys: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Head parameters `[B, out]` by task as the labels were observed: for losses alone.
+
+        Called before `connect`, and not at all for a prediction.
+
+        Args:
+            parameters: what the towers gave.
+            keys: codes `[B]` by role, as `Batch.keys` has them.
+        """
+        return parameters
+
     def connect(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """New head parameters `[B, out]` by output, from those of the heads."""
         return parameters
+
+    def losses(self, losses: dict[str, Tensor], seen: Seen) -> dict[str, Tensor]:
+        """New losses by task, from those of the heads and of the links before.
+
+        A loss of the link's own is added to that of one of its tasks, so that balancers weigh both
+        together. A task without an observed row in the batch has no entry.
+        """
+        return losses

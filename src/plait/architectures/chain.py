@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from plait.errors import TaskError, UnknownNameError
-from plait.tasks import Binary, Task
+from plait.errors import TaskError
+from plait.tasks import Task
 
 from .base import Derived, Link
+from .checks import check_known, not_a_probability, unlike_spaces
 
 __all__ = ["Chain"]
 
@@ -50,6 +52,9 @@ class Chain(Link):
         stop_gradient: keep the child's loss from moving the parent's tower and all below it.
     """
 
+    ties: ClassVar[str] = "two binary tasks on the same rows; the second label is the joint event"
+    when: ClassVar[str] = "one event can only follow another"
+
     def __init__(
         self,
         *,
@@ -71,13 +76,12 @@ class Chain(Link):
             UnknownNameError: the parent or the child is not among the tasks.
             TaskError: they cannot be tied; the message holds every reason.
         """
-        for name in (self.parent, self.child):
-            if name not in tasks:
-                raise UnknownNameError(name, what="task", known=tasks, where="Chain")
+        name = type(self).__name__
+        check_known((self.parent, self.child), tasks, where=name)
         problems = list(self._problems(tasks))
         if problems:
             raise TaskError(
-                f"Chain from {self.parent!r} to {self.child!r}: " + "; ".join(problems) + "."
+                f"{name} from {self.parent!r} to {self.child!r}: " + "; ".join(problems) + "."
             )
 
     def derived(self) -> tuple[Derived, ...]:
@@ -109,33 +113,8 @@ class Chain(Link):
                 "give it another with `conditional`"
             )
         for task in (parent, child):
-            yield from _not_a_probability(task)
-        if child.space != parent.space:
-            yield (
-                f"{child.name!r} is defined where `{child.space or 'every row'}`, {parent.name!r} "
-                f"where `{parent.space or 'every row'}`. A chained child is the joint event on its "
-                "parent's rows: give its label as "
-                f"`{_holds(parent)} and {_holds(child)}`, and the parent's `space`"
-            )
-
-
-def _holds(task: Task) -> str:
-    """The expression for rows on which a task's label is 1."""
-    label = task.label_expression
-    return f"{label} == 1" if label.isidentifier() else f"({label})"
-
-
-def _not_a_probability(task: Task) -> Iterable[str]:
-    """Why the task's logit is not the log odds of one event."""
-    if not isinstance(task, Binary):
-        yield f"{task.name!r} is a {task.kind} task; a chain multiplies probabilities: use Binary"
-        return
-    if task.positive_weight is not None:
-        yield f"{task.name!r} has a `positive_weight`, which shifts its log odds; use `weight`"
-    if task.focal_gamma is not None:
-        yield f"{task.name!r} has a `focal_gamma`, which bends its log odds; leave it out"
-    if task.trials is not None:
-        yield f"{task.name!r} counts `trials`; a chain needs one event a row"
+            yield from not_a_probability(task, why="a chain multiplies probabilities")
+        yield from unlike_spaces(parent, child)
 
 
 def _joint_logit(first: Tensor, second: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,8 @@ class MMoE(Architecture):
     Raises:
         ArchitectureError: no expert, or a width that is not positive.
     """
+
+    when: ClassVar[str] = "first: it is the default"
 
     def __init__(
         self,
@@ -104,6 +107,8 @@ class OMoE(Architecture):
     Raises:
         ArchitectureError: no expert, or a width that is not positive.
     """
+
+    when: ClassVar[str] = "you want to know what MMoE's gates are worth"
 
     def __init__(
         self,

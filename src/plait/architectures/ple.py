@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,8 @@ class PLE(Architecture):
     Raises:
         ArchitectureError: no level, no shared expert, or a width that is not positive.
     """
+
+    when: ClassVar[str] = "there are three or more loosely related tasks"
 
     def __init__(
         self,
@@ -143,6 +145,8 @@ class CGC(PLE):
     Raises:
         ArchitectureError: no shared expert, or a width that is not positive.
     """
+
+    when: ClassVar[str] = "MMoE helps one task and harms another"
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -38,6 +39,8 @@ class SharedBottom(Architecture):
     Raises:
         ArchitectureError: a width that is not positive.
     """
+
+    when: ClassVar[str] = "time counts: one pass for any number of tasks"
 
     def __init__(
         self,

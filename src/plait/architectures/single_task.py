@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -37,6 +37,8 @@ class SingleTask(Architecture):
     Raises:
         ArchitectureError: a width that is not positive, or no such capacity.
     """
+
+    when: ClassVar[str] = "always: it is the baseline"
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .demo import demo
 from .drafting import init
+from .models import models
 from .studies import doctor, profile, report
 
 __all__ = ["app", "main"]
@@ -39,6 +40,7 @@ for command in (
     profile,
     simulate,
     data,
+    models,
     schema,
 ):
     app.command()(command)

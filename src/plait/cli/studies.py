@@ -83,7 +83,7 @@ def doctor(
         if as_json:
             print_json(examination_json(found))
         else:
-            _print_document(examination_document(found))
+            print_document(examination_document(found))
 
 
 def profile(
@@ -118,7 +118,7 @@ def profile(
         found = profile_experiment(read, cache=cache, seconds=seconds)
         if json_file is not None:
             write_json(json_file, {"experiment": str(experiment), **profile_json(found)})
-        _print_document(profile_document(found, name=str(experiment)))
+        print_document(profile_document(found, name=str(experiment)))
 
 
 def _check_json(path: Path, *, force: bool) -> None:
@@ -130,7 +130,8 @@ def _check_json(path: Path, *, force: bool) -> None:
         )
 
 
-def _print_document(document: Document) -> None:
+def print_document(document: Document) -> None:
+    """Write a page on the standard output."""
     from rich.console import Console
     from rich.text import Text
 

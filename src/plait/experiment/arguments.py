@@ -28,6 +28,7 @@ def check_arguments(
 
     Raises:
         ArgumentTypeError: naming the argument, what came and what to write.
+        SchemaError: a schema that a link cannot work with.
     """
     _check("schema", schema, Schema, "Schema((Categorical('user_id'), ...), user='user_id')")
     _check("split", split, Split, "TimeSplit('timestamp')")
@@ -39,6 +40,8 @@ def check_arguments(
         _check("tasks", entry, Task, "[Binary('click')]")
     for entry in _sequence("links", links, "[Chain(parent='click', child='buy')]"):
         _check("links", entry, Link, "[Chain(parent='click', child='buy')]")
+        if isinstance(entry, Link) and isinstance(schema, Schema):
+            entry.check_schema(schema)
     if not callable(architecture):
         raise ArgumentTypeError(
             "architecture", architecture, wanted="`MMoE` or `partial(MMoE, num_experts=8)`"

@@ -142,7 +142,9 @@ def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
     """What one table says of the tasks that another one names."""
     tasks = {task.name: task for task in arguments["tasks"]}
     for position, link in enumerate(arguments["links"]):
-        yield from _refused(("model", "links", position), partial(link.check, tasks))
+        place = ("model", "links", position)
+        yield from _refused(place, partial(link.check, tasks))
+        yield from _refused(place, partial(link.check_schema, arguments["schema"]))
     for name in arguments["training"].monitor or {}:
         if name not in tasks:
             problem = str(UnknownNameError(name, what="task", known=tasks))

@@ -7,13 +7,14 @@ before it gave, so that a gradient rule can cut between any two of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from plait.architectures import Architecture, Encoded, Link, MMoE, Shared, Widths
-from plait.architectures.base import Derived
+from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
 from plait.modules import ListVectors, Run, Tables, mean_pool
@@ -132,9 +133,10 @@ class MultiTaskModel(nn.Module):
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:
             self.token_maps.extend(nn.Linear(widths[entry], TOKEN_WIDTH) for entry in shared)
-        self.links = nn.ModuleList(links)
-        for link in links:
+        self.links = nn.ModuleList(deepcopy(link) for link in links)
+        for link in self._links():
             link.check(self.tasks)
+            link.build(self.architecture.out_features)
         self.heads, self.towers = nn.ModuleDict(), nn.ModuleDict()
         for name, task in self.tasks.items():
             self.heads[module_name(name)] = head_for(task)
@@ -255,13 +257,43 @@ class MultiTaskModel(nn.Module):
 
     def decode(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Parameters `[B, out]` of every output: towers, then links."""
-        return self.link({task: self.tower_of(task)(rep) for task, rep in representations.items()})
+        return self.link(self._towers(representations))
+
+    def decode_observed(
+        self, representations: Mapping[str, Tensor], batch: Batch
+    ) -> dict[str, Tensor]:
+        """The same as the labels of these rows were observed: what losses are made of."""
+        parameters = self._towers(representations)
+        for link in self._links():
+            parameters = link.observe(parameters, batch.keys)
+        return self.link(parameters)
 
     def link(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """Parameters of every output, from those that the towers gave."""
         for link in self._links():
             parameters = link.connect(parameters)
         return parameters
+
+    def link_losses(
+        self,
+        losses: dict[str, Tensor],
+        parameters: Mapping[str, Tensor],
+        representations: Mapping[str, Tensor],
+        batch: Batch,
+    ) -> dict[str, Tensor]:
+        """Losses by task with those of the links, from the losses of the heads."""
+        if not self.links:
+            return losses
+        width = self.architecture.out_features
+        seen = Seen(
+            parameters,
+            {task: representation[:, :width] for task, representation in representations.items()},
+            batch.labels,
+            {task: batch.weights[task] * batch.observed[task] for task in self.tasks},
+        )
+        for link in self._links():
+            losses = link.losses(losses, seen)
+        return losses
 
     def trace(self, batch: Batch) -> Trace:
         """All stages up to `split`, with the tensors in between."""
@@ -276,7 +308,20 @@ class MultiTaskModel(nn.Module):
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Predictions in the labels' own units by name, `[B]` or `[B, C]`."""
-        parameters = self(batch)
+        return self._predictions(self(batch), batch)
+
+    def predict_observed(self, batch: Batch) -> dict[str, Tensor]:
+        """The same as the labels of these rows were observed: what tells how well losses are met.
+
+        Differs from `predict` only where a link has a term that a prediction leaves out.
+        """
+        if not self.links:
+            return self.predict(batch)
+        return self._predictions(
+            self.decode_observed(self.trace(batch).representations, batch), batch
+        )
+
+    def _predictions(self, parameters: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         return {
             name: self.head(name).predict(parameters[name], rows_of(batch, self._task_of(name)))
             for name in self.outputs
@@ -326,6 +371,9 @@ class MultiTaskModel(nn.Module):
     def _tokens(self, entries: Mapping[str, Tensor]) -> Tensor:
         pairs = zip(self.token_maps, self._visible.shared, strict=True)
         return torch.stack([into(entries[name]) for into, name in pairs], dim=1)  # [B, F, d]
+
+    def _towers(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {task: self.tower_of(task)(rep) for task, rep in representations.items()}
 
     def _links(self) -> list[Link]:
         return [link for link in self.links if isinstance(link, Link)]

@@ -6,6 +6,7 @@ from .affine import PartlyLearnt, affine, partly_learnt, whole
 from .dropout import Dropout
 from .engine import compiled_blocks
 from .experts import ExpertBank
+from .gate_unit import GateUnit
 from .gates import SoftmaxGate, mix
 from .mlp import MLP, Activation
 from .pooling import mean_pool
@@ -16,6 +17,7 @@ __all__ = [
     "Activation",
     "Dropout",
     "ExpertBank",
+    "GateUnit",
     "ListVectors",
     "PartlyLearnt",
     "Run",

@@ -137,7 +137,8 @@ class ArchitectureContract(ABC):
         for tasks in TASK_SETS:
             architecture = self._made(tasks).double().eval()
             encoded = _to_float64(self.encoded(architecture))
-            encoded.main.requires_grad_()
+            for tensor in _learnable(encoded).values():
+                tensor.requires_grad_()
             _total(_run(architecture, encoded)).backward()
             plain = _take_gradients(architecture, encoded)
             _backward_in_two_steps(architecture, encoded)
@@ -186,7 +187,8 @@ def _backward_in_two_steps(architecture: Architecture, encoded: Encoded) -> None
     )
     for number, output in enumerate(architecture.split(leaves).values()):
         _scalar(number, output).backward(retain_graph=True)
-    assert encoded.main.grad is None, "`split` reads something that is not in Shared"
+    for tensor in _learnable(encoded).values():
+        assert tensor.grad is None, "`split` reads something that is not in Shared"
     surface = (*shared.experts, *shared.gate_inputs)
     gradients = [leaf.grad for leaf in (*leaves.experts, *leaves.gate_inputs)]
     assert all(gradient is not None for gradient in gradients), (
@@ -196,8 +198,8 @@ def _backward_in_two_steps(architecture: Architecture, encoded: Encoded) -> None
 
 
 def _take_gradients(architecture: Architecture, encoded: Encoded) -> dict[str, Tensor]:
-    """The gradients of the input and of every parameter, which are cleared."""
-    tensors = {"main": encoded.main, **dict(architecture.named_parameters())}
+    """The gradients of the inputs and of every parameter, which are cleared."""
+    tensors = {**_learnable(encoded), **dict(architecture.named_parameters())}
     gradients = {}
     for name, tensor in tensors.items():
         assert tensor.grad is not None, f"{name} gets no gradient"
@@ -214,6 +216,11 @@ def _present(encoded: Encoded) -> dict[str, Tensor]:
     """The tensors that are there, by name."""
     tensors = {name: getattr(encoded, name) for name in ("main", "tokens", "context", "scenario")}
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _learnable(encoded: Encoded) -> dict[str, Tensor]:
+    """Those of the inputs that have gradients, by name."""
+    return {n: t for n, t in _present(encoded).items() if t.is_floating_point()}
 
 
 def _encoded(tensors: Mapping[str, Tensor]) -> Encoded:

@@ -21,7 +21,8 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
     Rows of tables are taken over by table: vocabularies only ever grow at their end, so every
     known id keeps its vector. A layer that reads the features side by side takes over the columns
     of the features that both models have; those of new features start at zero, so that the grown
-    model first predicts what the old one did. Towers and heads, with what a head learnt from its
+    model first predicts what the old one did. Weights of scenarios are taken over by scenario.
+    Towers and heads, with what a head learnt from its
     labels, are taken over by the task's name where the head is of one kind. Other parameters are
     taken over where name and shape agree.
 
@@ -48,14 +49,12 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
     for name, tensor in _owned(model):
         if name not in old or name.startswith(unlike):
             continue
-        read = tower_inputs.get(name)
-        if name.startswith("architecture.") and _reads(main_input, tensor, old[name]):
-            read = main_input
-        if read is None or read.old == read.new:
-            if tensor.shape == old[name].shape:
-                tensor.copy_(old[name])
-        elif tensor.shape[:-1] == old[name].shape[:-1]:
-            _copy_columns(tensor, old[name], read)
+        source, read = old[name], tower_inputs.get(name)
+        if name.startswith("architecture."):
+            tensor, source = _of_known_scenarios(tensor, source, model, older)
+            _take_over_structure(tensor, source, main_input)
+        else:
+            _take_over(tensor, source, read)
 
 
 class _Input(NamedTuple):
@@ -140,6 +139,43 @@ def _reads(read: _Input, tensor: Tensor, source: Tensor) -> bool:
     """Whether a weight of the sharing structure, by its width, reads the shared entries."""
     new, old = (sum(width for _, width in entries) for entries in read)
     return tensor.ndim >= 2 and (tensor.shape[-1], source.shape[-1]) == (new, old)
+
+
+def _gives(read: _Input, tensor: Tensor, source: Tensor) -> bool:
+    """Whether a weight or bias of the sharing structure gives one number for each shared entry."""
+    new, old = (sum(width for _, width in entries) for entries in read)
+    lengths = (tensor.shape[0], source.shape[0]) if tensor.ndim in (1, 2) else ()
+    return new != old and lengths == (new, old) and tensor.shape[1:] == source.shape[1:]
+
+
+def _take_over_structure(tensor: Tensor, source: Tensor, main_input: _Input) -> None:
+    """Take over a weight of the sharing structure."""
+    if _gives(main_input, tensor, source):
+        _copy_columns(tensor.movedim(0, -1), source.movedim(0, -1), main_input)
+    else:
+        _take_over(tensor, source, main_input if _reads(main_input, tensor, source) else None)
+
+
+def _take_over(tensor: Tensor, source: Tensor, read: _Input | None) -> None:
+    """Take over a weight where it fits, by columns where what it reads has changed."""
+    if read is None or read.old == read.new:
+        if tensor.shape == source.shape:
+            tensor.copy_(source)
+    elif tensor.shape[:-1] == source.shape[:-1]:
+        _copy_columns(tensor, source, read)
+
+
+def _of_known_scenarios(
+    tensor: Tensor, source: Tensor, model: MultiTaskModel, older: MultiTaskModel
+) -> tuple[Tensor, Tensor]:
+    """The rows of the scenarios that both models know, where a weight has one for each scenario."""
+    new, old = (m.architecture.widths.num_scenarios for m in (model, older))
+    if new is None or old is None or new == old or not tensor.ndim or not source.ndim:
+        return tensor, source
+    if (tensor.shape[0], source.shape[0]) != (new, old):
+        return tensor, source
+    known = min(new, old)
+    return tensor[:known], source[:known]
 
 
 def _copy_columns(tensor: Tensor, source: Tensor, read: _Input) -> None:

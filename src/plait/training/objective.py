@@ -79,14 +79,14 @@ class Supervised(Objective):
         batch: Batch,
         step: int = 0,
     ) -> dict[str, Tensor]:
-        """Each task's masked, weighted loss, from what the shared network gave."""
-        parameters = model.decode(representations)
+        """Each task's masked, weighted loss with those of links, from what the network gave."""
+        parameters = model.decode_observed(representations, batch)
         found: dict[str, Tensor] = {}
         for name, task in model.tasks.items():
             loss = self.task_loss(model, task, parameters[name], batch, step)
             if loss is not None:
                 found[name] = loss
-        return found
+        return model.link_losses(found, parameters, representations, batch)
 
     def penalty(self, model: MultiTaskModel, fields: Fields) -> Tensor | None:
         """The penalty on the vectors that were looked up; None where there is none."""

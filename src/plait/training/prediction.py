@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from plait.data.batch import Batch
 from plait.data.store import Store
 from plait.models import MultiTaskModel
 
@@ -16,14 +17,26 @@ ROWS_AT_ONCE = 1024
 
 
 def predict_store(
-    model: MultiTaskModel, store: Store, *, rows_at_once: int = ROWS_AT_ONCE
+    model: MultiTaskModel,
+    store: Store,
+    *,
+    rows_at_once: int = ROWS_AT_ONCE,
+    observed: bool = False,
 ) -> dict[str, NDArray[np.float32]]:
     """Predictions of every output, `[n]` or `[n, C]`, in the order of the store's rows.
 
     Memory beyond the answer itself does not grow with the store.
+
+    Args:
+        model: the model.
+        store: the rows.
+        rows_at_once: rows of a slice.
+        observed: as the labels were observed (`MultiTaskModel.predict_observed`), to see how well
+            the losses are met.
     """
+    predict = model.predict_observed if observed else model.predict
     whole: dict[str, NDArray[np.float32]] = {}
-    for rows, predictions in _slices(model, store, rows_at_once):
+    for rows, predictions in _slices(model, predict, store, rows_at_once):
         for name, values in predictions.items():
             if name not in whole:
                 whole[name] = np.empty((store.num_rows, *values.shape[1:]), dtype=np.float32)
@@ -59,7 +72,10 @@ def parameters_of(
 
 
 def _slices(
-    model: MultiTaskModel, store: Store, rows_at_once: int
+    model: MultiTaskModel,
+    predict: Callable[[Batch], dict[str, Tensor]],
+    store: Store,
+    rows_at_once: int,
 ) -> Iterator[tuple[slice, dict[str, NDArray[np.float32]]]]:
     device = next(model.parameters()).device
     was_training = model.training
@@ -68,7 +84,7 @@ def _slices(
         with torch.inference_mode():
             for start in range(0, max(1, store.num_rows), rows_at_once):
                 rows = slice(start, min(start + rows_at_once, store.num_rows))
-                predictions = model.predict(store.batch(rows).to(device))
+                predictions = predict(store.batch(rows).to(device))
                 yield rows, {k: v.float().cpu().numpy() for k, v in predictions.items()}
     finally:
         model.train(was_training)

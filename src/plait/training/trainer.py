@@ -190,7 +190,7 @@ class Trainer:
         is_best = False
         if valid is not None:
             with self.stepper.averaged():
-                predictions = predict_store(self.model, valid)
+                predictions = predict_store(self.model, valid, observed=True)
                 found = scores(self.model, valid, predictions)
                 fitted = fits(self.model, valid, predictions, found)
                 value, fit = (

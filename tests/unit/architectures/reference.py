@@ -68,3 +68,97 @@ def ple(x: Array, levels: Sequence[Level], num_tasks: int) -> list[Array]:
             shared_input = mixture(softmax(level.shared_gate @ shared_input), every)
         task_input = mixed
     return task_input
+
+
+def sigmoid(x: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def cross_stitch(
+    x: Array, networks: Sequence[Sequence[tuple[Array, Array]]], stitches: Sequence[Array]
+) -> list[Array]:
+    """Misra et al. 2016, eq. 1, layer by layer: h~_k = sum_j a_kj h_j.
+
+    `networks[l][k]` is layer l of task k; `stitches[l]` is the matrix a of layer l.
+    """
+    num_tasks = len(networks[0])
+    read = [x] * num_tasks
+    for layers, stitch in zip(networks, stitches, strict=True):
+        outputs = [expert(read[k], [layers[k]]) for k in range(num_tasks)]
+        read = [
+            np.asarray(sum(stitch[k, j] * outputs[j] for j in range(num_tasks)))
+            for k in range(num_tasks)
+        ]
+    return read
+
+
+@dataclass
+class Unit:
+    """One unit of AdaTT: its experts, its gate over all experts, its residual weights.
+
+    A unit that hands nothing on (the shared one of the last level) has neither of the last two.
+    """
+
+    experts: Sequence[Layers]
+    gate: Array | None
+    residual: Array | None
+
+
+def adatt(x: Array, levels: Sequence[Sequence[Unit]], num_tasks: int) -> list[Array]:
+    """Li et al. 2023: f_u = AllExpertGF(x_u) + NativeExpertLF(x_u)."""
+    read = [x] * len(levels[0])
+    for units in levels:
+        native = [[expert(read[u], e) for e in unit.experts] for u, unit in enumerate(units)]
+        every = [output for outputs in native for output in outputs]
+        handed = []
+        for u, unit in enumerate(units):
+            if unit.gate is None or unit.residual is None:
+                continue
+            all_experts = mixture(softmax(unit.gate @ read[u]), every)
+            handed.append(all_experts + mixture(unit.residual, native[u]))
+        read = handed
+    return read[:num_tasks]
+
+
+@dataclass
+class GateNU:
+    """Weights of a gate neural unit: W, b, W', b'."""
+
+    inner: tuple[Array, Array]
+    outer: tuple[Array, Array]
+
+
+def gate_nu(u: Array, gate: GateNU) -> Array:
+    """Chang et al. 2023, eq. 1 and 2, with gamma = 2."""
+    hidden = np.maximum(gate.inner[0] @ u + gate.inner[1], 0.0)
+    return 2.0 * sigmoid(gate.outer[0] @ hidden + gate.outer[1])
+
+
+def epnet(x: Array, scenario: Array, gate: GateNU) -> Array:
+    """Chang et al. 2023, eq. 4 and 5: O = delta(E_domain, sg E) * E."""
+    return gate_nu(np.concatenate([scenario, x]), gate) * x
+
+
+def ppnet(x: Array, prior: Array, layers: Layers, gates: Sequence[GateNU]) -> Array:
+    """Chang et al. 2023, eq. 7 to 9, for one task: every hidden layer is scaled by its gate."""
+    hidden = x
+    for layer, gate in zip(layers, gates, strict=True):
+        hidden = expert(hidden, [layer]) * gate_nu(np.concatenate([prior, x]), gate)
+    return hidden
+
+
+def star(
+    x: Array, shared: Layers, own: Layers, auxiliary: tuple[Array, Layers, Array, Array] | None
+) -> Array:
+    """Sheng et al. 2021, eq. 9 and 10: W* = W o W_s, b* = b + b_s; `own` is the row's scenario.
+
+    The auxiliary network reads the scenario's vector and the features: hidden layers, then a
+    linear one.
+    """
+    hidden = x
+    for (weight, bias), (own_weight, own_bias) in zip(shared, own, strict=True):
+        hidden = np.maximum((weight * own_weight) @ hidden + (bias + own_bias), 0.0)
+    if auxiliary is None:
+        return hidden
+    vector, layers, weight, bias = auxiliary
+    return np.asarray(hidden + weight @ expert(np.concatenate([vector, x]), layers) + bias)

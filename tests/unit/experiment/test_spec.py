@@ -10,7 +10,20 @@ from typing import Any
 import pytest
 from tests.unit.experiment.files import LEAST, TEXT, as_toml, write
 
-from plait.architectures import ARCHITECTURES, LINKS, Architecture, Chain, MMoE, Widths
+from plait.architectures import (
+    AITM,
+    ARCHITECTURES,
+    DBMTL,
+    DCMT,
+    ESCM2,
+    LINKS,
+    NISE,
+    Architecture,
+    Chain,
+    MMoE,
+    PositionBias,
+    Widths,
+)
 from plait.balancing import BALANCERS, Balancer, Equal, Fixed
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Schema, Sequence
@@ -24,10 +37,22 @@ from plait.training import Training
 
 NEEDED: dict[type, dict[str, object]] = {
     Chain: {"parent": "like", "child": "buy"},
+    ESCM2: {"parent": "like", "child": "buy"},
+    DCMT: {"parent": "like", "child": "buy"},
+    NISE: {"parent": "like", "child": "buy"},
+    AITM: {"tasks": ("like", "buy")},
+    PositionBias: {"tasks": ("like",)},
+    DBMTL: {"parents": {"buy": ("like",)}},
     Fixed: {"weights": {"like": 1.0, "buy": 0.5}},
     ColumnSplit: {"column": "fold"},
 }
 """Settings without a default, or without a default that is enough."""
+
+BESIDE: dict[type, str] = {
+    NISE: 'tasks.buy.space = "like == 1"\n',
+    PositionBias: 'roles.position = "place"\n',
+}
+"""What else a file must say for a link."""
 
 
 def _problems(path: Path, *overrides: str) -> list[str]:
@@ -133,10 +158,11 @@ def test_every_kind_of_feature_can_be_named(kind: type[Feature], tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Path) -> None:
-    built = kind(Widths(main=3), ("like", "buy"))
+    widths = Widths(main=3, tokens=(1, 2), context=2, num_scenarios=2)
+    built = kind(widths, ("like", "buy"))
     for written in (f'"{kind.__name__}"', as_toml(settings_of(built))):
         path = write(tmp_path, LEAST + f"model.architecture = {written}")
-        made = Experiment.read(path).arguments()["architecture"](Widths(main=3), ("like", "buy"))
+        made = Experiment.read(path).arguments()["architecture"](widths, ("like", "buy"))
         assert type(made) is kind
         assert settings_of(made) == settings_of(built)
 
@@ -144,11 +170,12 @@ def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Pat
 @pytest.mark.parametrize("kind", [*LINKS, *BALANCERS])
 def test_every_link_and_balancer_can_be_named(kind: type, tmp_path: Path) -> None:
     part = kind(**NEEDED.get(kind, {}))
+    least = LEAST + BESIDE.get(kind, "")
     for settings in ({"name": kind.__name__, **NEEDED.get(kind, {})}, settings_of(part)):
         key, written = ("balancing", as_toml(settings))
         if kind in LINKS:
             key, written = ("model.links", f"[{written}]")
-        arguments = Experiment.read(write(tmp_path, LEAST + f"{key} = {written}")).arguments()
+        arguments = Experiment.read(write(tmp_path, least + f"{key} = {written}")).arguments()
         made = arguments["links"][0] if kind in LINKS else arguments["balancer"]
         assert type(made) is kind
         assert settings_of(made) == settings_of(part)
@@ -236,7 +263,7 @@ def test_all_problems_stand_in_one_message_in_the_order_of_the_lines(tmp_path: P
     assert problems[0].endswith("`tables.items.source` must be text in quotes; got 3.")
     assert "no key `tables.items.where`" in problems[1]
     assert "no kind of task 'binry'. Did you mean 'binary'?" in problems[2]
-    assert "no architecture 'MMOE'. Did you mean 'MMoE'? Known: CGC, MMoE, OMoE" in problems[3]
+    assert "no architecture 'MMOE'. Did you mean 'MMoE'? Known: AdaTT, CGC, CrossS" in problems[3]
     assert problems[4].endswith('`model.tower[1]` must be a whole number; got the text "wide".')
     assert problems[5].endswith(
         "`model.ranks` cannot be the text \"befor\". Did you mean 'before'? Known: after, before."

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tests.unit.makers import (
     BINARY_TASKS,
-    SCHEMA,
+    SCENIC,
     TASKS,
     Data,
     gradients,
@@ -47,7 +47,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    return make_data(tmp_path_factory.mktemp("five"), FIVE, rows=80, valid_rows=40)
+    folder = tmp_path_factory.mktemp("five")
+    return make_data(folder, FIVE, schema=SCENIC, rows=80, valid_rows=40)
+
+
+@pytest.fixture(scope="module")
+def scenic(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    return make_data(tmp_path_factory.mktemp("scenic"), schema=SCENIC)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +103,12 @@ def cut_at_encoded(
     encoded = model.encode(model.lookup(batch))
     main = encoded.main.detach().requires_grad_()
     own = {n: v.detach().requires_grad_() for n, v in encoded.per_task.items()}
-    shared = model.share(encoded._replace(main=main, per_task=own))
+    cut = encoded._replace(main=main, per_task=own)
     above, below = [encoded.main, *encoded.per_task.values()], [main, *own.values()]
+    if encoded.context is not None:
+        cut = cut._replace(context=encoded.context.detach().requires_grad_())
+        above, below = [*above, encoded.context], [*below, cut.context]
+    shared = model.share(cut)
     return above, below, total(model, model.decode(model.split(shared)), batch)
 
 
@@ -117,9 +127,9 @@ def cut_at_shared(model: MultiTaskModel, batch: Batch) -> tuple[list[Tensor], li
 
 @pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("cut", [cut_at_fields, cut_at_encoded, cut_at_shared])
-def test_cut_and_rejoined_is_the_plain_gradient(kind: type, cut: object, data: Data) -> None:
-    tasks = [replace(data.tasks[0], hide=("age", "history")), *data.tasks[1:4]]
-    model, batch = make_model(data, tasks=tasks, architecture=narrow(kind)), whole(data.valid)
+def test_cut_and_rejoined_is_the_plain_gradient(kind: type, cut: object, scenic: Data) -> None:
+    tasks = [replace(scenic.tasks[0], hide=("age", "history")), *scenic.tasks[1:4]]
+    model, batch = make_model(scenic, tasks=tasks, architecture=narrow(kind)), whole(scenic.valid)
     total(model, model(batch), batch).backward()
     plain = gradients(model)
     model.zero_grad()
@@ -366,11 +376,11 @@ def test_a_batch_without_rows_gives_predictions_without_rows(data: Data) -> None
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.__name__)
-def test_the_state_makes_the_same_model_again(kind: type, data: Data) -> None:
-    batch = whole(data.valid)
-    model = make_model(data, architecture=narrow(kind)).eval()
+def test_the_state_makes_the_same_model_again(kind: type, scenic: Data) -> None:
+    batch = whole(scenic.valid)
+    model = make_model(scenic, architecture=narrow(kind)).eval()
     again = MultiTaskModel(
-        data.train.layout, data.tasks, architecture=narrow(kind), tower=(6,), dropout=0.0
+        scenic.train.layout, scenic.tasks, architecture=narrow(kind), tower=(6,), dropout=0.0
     ).eval()
     again.load_state_dict(model.state_dict())
     assert same_bits(again.predict(batch), model.predict(batch))
@@ -425,8 +435,8 @@ class _Dense(torch.nn.Module):
 
 @pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.__name__)
 def test_predictions_export_with_a_dynamic_batch(kind: type, tmp_path: Path) -> None:
-    features = tuple(f for f in SCHEMA.features if f.name not in ("history", "genres"))
-    schema = Schema(features, user="user_id", item="item_id")
+    features = tuple(f for f in SCENIC.features if f.name not in ("history", "genres"))
+    schema = Schema(features, user="user_id", item="item_id", scenario="tab")
     found = make_data(tmp_path, BINARY_TASKS, schema=schema, rows=40, valid_rows=40)
     model = make_model(found, architecture=narrow(kind)).eval()
     batch = whole(found.valid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -28,7 +29,7 @@ def test_cut_and_rejoined_is_plain(
 ) -> None:
     torch.manual_seed(0)
     model = MultiTaskModel(
-        small_model().layout,
+        replace(small_model().layout, scenario="age.bin"),
         tuple(small_model().tasks.values()),
         architecture=partial(kind, layers=(8, 6)),
         links=[Chain(parent="click", child="like")] if linked else [],

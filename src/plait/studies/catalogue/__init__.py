@@ -1,0 +1,17 @@
+"""The catalogue of sharing structures and links, made from the classes themselves."""
+
+from __future__ import annotations
+
+from .costs import Cost, cost_of, costs_for
+from .entries import Entry, entries
+from .page import catalogue_document, catalogue_json
+
+__all__ = [
+    "Cost",
+    "Entry",
+    "catalogue_document",
+    "catalogue_json",
+    "cost_of",
+    "costs_for",
+    "entries",
+]

@@ -1,0 +1,104 @@
+"""Structures and links from an experiment file, trained, loaded again, and asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.system.feeds import feed
+
+import plait
+from plait.errors import ExperimentFileError
+from plait.experiment import Experiment
+
+TEXT = """\
+history = false
+
+[data]
+log = "log.parquet"
+
+[features]
+categorical = ["user_id", "item_id", "tab"]
+numeric = ["age"]
+
+[roles]
+user = "user_id"
+item = "item_id"
+scenario = "tab"
+
+[tasks.click]
+kind = "binary"
+
+[tasks.buy]
+kind = "binary"
+label = "click == 1 and seconds > 20"
+parents = ["click"]
+
+[split]
+by = "random"
+
+[model]
+architecture = { name = "PEPNet", layers = [16, 8], gate_width = 8 }
+links = [
+    { name = "DBMTL", parents = { buy = ["click"] } },
+    { name = "ESCM2", parent = "click", child = "buy", estimator = "snips", weight = 0.5 },
+]
+
+[training]
+epochs = 2
+batch_size = 128
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    log = feed(1500).with_columns(tab=pl.Series(["home", "search", "home"] * 500))
+    log.write_parquet(tmp_path / "log.parquet")
+    path = tmp_path / "experiment.toml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_a_file_with_gates_a_graph_and_a_weighed_chain_trains_and_serves(experiment: Path) -> None:
+    read = Experiment.read(experiment)
+    run = plait.train(**read.arguments(), out=experiment.parent / "run")
+    links = run.predictor.artifact.model.links
+    assert [type(link) for link in links] == [plait.DBMTL, plait.ESCM2]
+    loaded = plait.load(run.folder)
+    rows = pl.read_parquet(experiment.parent / "log.parquet").head(50)
+    found = loaded.predict(rows)
+    assert found.columns == ["click", "buy", "buy_given_click"]
+    assert found.equals(run.predictor.predict(rows))
+    product = found["click"] * found["buy_given_click"]
+    np.testing.assert_allclose(found["buy"], product, rtol=1e-4)
+    assert set(run.evaluation.tasks) == {"click", "buy", "buy_given_click"}
+
+
+def test_a_scenario_never_seen_is_unknown_and_is_served(experiment: Path) -> None:
+    read = Experiment.read(experiment, ["model.architecture=STAR"])
+    run = plait.train(**read.arguments(), out=experiment.parent / "run")
+    rows = pl.read_parquet(experiment.parent / "log.parquet").head(6)
+    new = [run.predictor.predict(rows.with_columns(tab=pl.lit(t))) for t in ("a new one", "two")]
+    assert np.isfinite(new[0].to_numpy()).all()
+    assert new[0].equals(new[1])
+    assert not new[0].equals(run.predictor.predict(rows))
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("model.architecture=AdaT", "no architecture 'AdaT'. Did you mean 'AdaTT'?"),
+        ('model.links=[{name="ESMC2"}]', "no link 'ESMC2'. Did you mean 'ESCM2'?"),
+        ('model.links=[{name="DBMTL", parents={buy=["clic"]}}]', "Did you mean 'click'?"),
+        ('model.links=[{name="DBMTL", parents={buy=["buy"]}}]', "in a circle: buy -> buy"),
+        ('model.links=[{name="AITM", tasks=["buy"]}]', "must hold at least two steps"),
+        ('model.architecture={name="AdaTT", shared_expert=1}', "shared_experts"),
+    ],
+)
+def test_mistakes_are_told_before_a_row_is_read(experiment: Path, setting: str, told: str) -> None:
+    (experiment.parent / "log.parquet").unlink()
+    with pytest.raises(ExperimentFileError) as caught:
+        Experiment.read(experiment, [setting])
+    assert told in str(caught.value)
