@@ -12,7 +12,9 @@ learn from one log and are judged on all rows of a fresh log of the same world:
 - `shared`: the same with the click as a second task on a shared network;
 - `esmm`: the click and the joint event on all rows, tied by a `Chain`;
 - `ips`, `snips`, `dr`: the same, and the clicked rows weighed by one over their chance of a click
-  (`ESCM2`, the weight of its risk 1, because here the risk is what counts).
+  (`ESCM2`, the weight of its risk 1, because here the risk is what counts);
+- `nise`: as `shared`, and unclicked rows labelled by the model's own predictions (`NISE`);
+- `soft`: as `shared`, and unclicked rows labelled by five calibrated teachers (`SoftLabels`).
 
 `identified` is the chance of a purchase given a click: what a perfect learner would say that has
 seen any number of clicks. Rows are cut into tenths by their true pCVR. An `error` is the mean over
@@ -36,9 +38,21 @@ import polars as pl
 from _report import Row, parser, report
 from numpy.typing import NDArray
 
-from plait import ESCM2, Binary, Chain, RandomSplit, SharedBottom, Training, train
+from plait import (
+    ESCM2,
+    NISE,
+    Binary,
+    Chain,
+    RandomSplit,
+    SharedBottom,
+    SoftLabels,
+    Training,
+    train,
+)
+from plait.architectures import Link
 from plait.architectures.escm2 import Estimator
 from plait.data.simulation import FEED_SCHEMA, FeedSettings, FeedWorld, SimulatedLog
+from plait.methods import Method
 from plait.metrics import paired_difference
 from plait.tasks import Task
 
@@ -61,7 +75,8 @@ class Model(NamedTuple):
 
     tasks: tuple[Task, ...]
     output: str
-    links: tuple[Chain, ...] = ()
+    links: tuple[Link, ...] = ()
+    method: Method | None = None
 
 
 MODELS = {
@@ -79,12 +94,17 @@ for _estimator in get_args(Estimator):
     _link = ESCM2(parent="click", child="purchase", estimator=_estimator, weight=1.0)
     MODELS[_estimator] = MODELS["esmm"]._replace(links=(_link,))
 
+MODELS["nise"] = MODELS["shared"]._replace(links=(NISE(parent="click", child="purchase"),))
+MODELS["soft"] = MODELS["shared"]._replace(method=SoftLabels(tasks=("purchase",)))
+
 PAIRS = {
     "alone": ("esmm", "alone"),
     "shared": ("esmm", "shared"),
     "ips": ("ips", "esmm"),
     "snips": ("snips", "esmm"),
     "dr": ("dr", "esmm"),
+    "nise": ("nise", "shared"),
+    "soft": ("soft", "shared"),
 }
 """Whose errors are compared, by the name that the interval is shown under."""
 
@@ -159,6 +179,7 @@ def _predict(
             schema=FEED_SCHEMA,
             tasks=model.tasks,
             links=model.links,
+            method=model.method,
             # Fixed, whatever the defaults become: a computed history or a product of user and item
             # would blur what is compared.
             architecture=SharedBottom,
