@@ -153,7 +153,8 @@ class MultiTaskModel(nn.Module):
         if interaction is not None:
             learnt = learnt_entries(layout)
             self.interaction = interaction([Entry(e, widths[e], e in learnt) for e in shared])
-            sizes = replace(sizes, main=self.interaction.out_features, learnt=None)
+            learnt_part = sizes.learnt if self.interaction.passes_on else None
+            sizes = replace(sizes, main=self.interaction.out_features, learnt=learnt_part)
         self.architecture = architecture(sizes, tuple(self.tasks))
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:

@@ -54,10 +54,12 @@ class Interaction(nn.Module, ABC):
     Attributes:
         first_order: whether each task adds one number for each id that a row holds, and a linear
             form of its numbers, to the parameters of its head: the wide part of a model.
+        passes_on: whether the sharing structure reads the input as it is.
         in_features: width of the input.
     """
 
     first_order: ClassVar[bool] = False
+    passes_on: ClassVar[bool] = False
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         super().__init__()

@@ -86,6 +86,7 @@ class DeepFM(Interaction):
     """
 
     first_order: ClassVar[bool] = True
+    passes_on: ClassVar[bool] = True
 
     def __init__(self, entries: Sequence[Entry], *, token_width: int = 16) -> None:
         super().__init__(entries)

@@ -29,6 +29,7 @@ class WideDeep(Interaction):
     """
 
     first_order: ClassVar[bool] = True
+    passes_on: ClassVar[bool] = True
 
     @property
     def out_features(self) -> int:
