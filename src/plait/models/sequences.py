@@ -36,8 +36,8 @@ def chosen_encoders(
             )
     if sequence is not None and not layout.sequences:
         raise ArchitectureError(
-            "`sequence` names an encoder, but no feature is a Sequence and there is no history of "
-            "past items. Name such a feature, or leave `sequence` out."
+            "`sequence` names an encoder, but no feature is a Sequence. Name one, or let the "
+            "history list past items (`History(sequence_length=50)`), or leave `sequence` out."
         )
     named = {name: sequence_of.get(name, sequence) for name in layout.sequences}
     return {name: factory for name, factory in named.items() if factory is not None}

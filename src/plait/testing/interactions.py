@@ -69,6 +69,15 @@ class InteractionContract(ABC):
         for part in main.grad.split([entry.width for entry in ENTRIES], dim=1):
             assert part.abs().sum() > 0, "a feature has no say"
 
+    def test_gradients_can_be_differentiated_again(self) -> None:
+        """A penalty on gradients reaches the input through them."""
+        interaction, main = self._made().eval(), self.main().requires_grad_()
+        total = torch.stack([part.pow(3).sum() for part in _run(interaction, main)]).sum()
+        (first,) = torch.autograd.grad(total, main, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), main)
+        assert second.isfinite().all()
+        assert second.any()
+
     def test_float64_stays_float64(self) -> None:
         """No tensor is made in a fixed precision."""
         found = _run(self._made().double(), self.main().double())

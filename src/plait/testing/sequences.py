@@ -84,6 +84,17 @@ class SequenceEncoderContract(ABC):
         assert not said[~mask].any()
         assert said[mask].all()
 
+    def test_gradients_can_be_differentiated_again(self) -> None:
+        """A penalty on gradients reaches the values through them."""
+        encoder = self._made().eval()
+        values, mask, target = self.inputs()
+        values.requires_grad_()
+        total = encoder(values, mask, target).pow(3).sum()
+        (first,) = torch.autograd.grad(total, values, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), values)
+        assert second.isfinite().all()
+        assert second.any()
+
     def test_float64_stays_float64(self) -> None:
         """No tensor is made in a fixed precision."""
         values, mask, target = self.inputs()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -24,6 +25,7 @@ from tests.unit.makers import (
 from tests.unit.models.encoding import SEQUENCES, check_cuts, check_gradients, reads, shaken
 from torch.testing import assert_close
 
+from plait.architectures import SharedBottom
 from plait.artifact import Artifact, read_artifact, write_artifact
 from plait.data.batch import UNKNOWN, Batch, Lists
 from plait.data.schema import Categorical, Schema, Sequence
@@ -31,7 +33,8 @@ from plait.errors import ArchitectureError, DataError, UnknownNameError
 from plait.models import MultiTaskModel, SequenceFactory
 from plait.modules.sequences import BST, DIN, SEQUENCE_ENCODERS, GRU4Rec, SASRec, SumPooling
 from plait.studies.doctor.importance import permutation_importance
-from plait.training import grow_from
+from plait.tasks import Binary
+from plait.training import Trainer, Training, evaluate_store, grow_from
 
 NAMES = list(SEQUENCES)
 
@@ -270,7 +273,7 @@ def test_unknown_sequences_are_told_with_the_nearest_name(behaviours: Data) -> N
 def test_an_encoder_without_any_sequence_is_refused(tmp_path: Path) -> None:
     features = (Categorical("user_id"), Categorical("item_id"))
     found = make_data(tmp_path, BINARY_TASKS, schema=Schema(features), rows=20, valid_rows=20)
-    with pytest.raises(ArchitectureError, match="`sequence` names an encoder, but no feature is"):
+    with pytest.raises(ArchitectureError, match=r"no feature is a Sequence\. .*`History"):
         make_model(found, sequence=GRU4Rec)
 
 
@@ -302,3 +305,42 @@ def test_a_model_grown_on_more_features_takes_its_encoders_over(
     before, after = (m.predict(whole(d.valid)) for m, d in ((older, data), (model, behaviours)))
     for task, found in after.items():
         assert_close(found, before[task], rtol=0, atol=1e-5)
+
+
+def auc_of(sequence: SequenceFactory | None, rows: pl.DataFrame, folder: Path) -> float:
+    """Of `click` on the last third of the rows, after some epochs on the others."""
+    schema = Schema((Categorical("item"), Sequence("history", shares="item")), item="item")
+    cut = 2 * len(rows) // 3
+    found = make_data(
+        folder, [Binary("click")], schema=schema, frame=rows[:cut], valid_frame=rows[cut:]
+    )
+    bottom = partial(SharedBottom, layers=(32,), dropout=0.0)
+    model = make_model(found, sequence=sequence, architecture=bottom, tower=())
+    settings = Training(epochs=6, batch_size=64, table_learning_rate=0.3)
+    Trainer(model, settings).fit(found.train)
+    return evaluate_store(model, found.valid).tasks["click"]["auc"].value
+
+
+def histories(click: Callable[[int, list[int]], bool]) -> pl.DataFrame:
+    """Six of thirty items each, the judged one among them on half of the rows."""
+    rng = np.random.default_rng(0)
+    past = [rng.choice(30, 6, replace=False).tolist() for _ in range(4500)]
+    items = [int(rng.choice(p)) if rng.random() < 0.5 else int(rng.integers(30)) for p in past]
+    clicks = [click(item, p) for item, p in zip(items, past, strict=True)]
+    return pl.DataFrame({"item": items, "history": past, "click": clicks})
+
+
+def test_attention_to_the_judged_item_finds_what_a_mean_cannot(tmp_path: Path) -> None:
+    rows = histories(lambda item, past: item in past)
+    mean, din = auc_of(None, rows, tmp_path / "mean"), auc_of(DIN, rows, tmp_path / "din")
+    assert din > 0.8 > 0.7 > mean, (din, mean)
+
+
+@pytest.mark.parametrize("encoder", [GRU4Rec, SASRec])
+def test_an_encoder_that_knows_the_order_finds_what_a_mean_cannot(
+    encoder: SequenceFactory, tmp_path: Path
+) -> None:
+    rows = histories(lambda item, past: past[-1] % 2 == 0)
+    mean = auc_of(None, rows, tmp_path / "mean")
+    ordered = auc_of(encoder, rows, tmp_path / "ordered")
+    assert ordered > 0.95 > 0.75 > mean, (ordered, mean)

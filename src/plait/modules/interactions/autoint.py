@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from plait.modules.attention import attend
 from plait.modules.checking import check_at_least
 
 from .base import Entry, Interacted, Interaction
@@ -93,6 +94,6 @@ class _Interacting(nn.Module):
             torch.stack(linear(tokens).chunk(self.heads, dim=2), dim=1)  # [B, heads, F, width]
             for linear in (self.query, self.key, self.value)
         )
-        found = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
+        found = attend(query, key, value)
         side_by_side = torch.cat(found.unbind(1), dim=2)
         return functional.relu(side_by_side + self.residual(tokens))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from plait.modules.attention import attend
 
 __all__ = ["SelfAttention", "allowed_pairs"]
 
@@ -40,9 +41,8 @@ class SelfAttention(nn.Module):
             linear(values).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, heads, L, d/h]
             for linear in (self.query, self.key, self.value)
         )
-        found = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=allowed.unsqueeze(1)
-        )
+        scale = query.shape[-1] ** -0.5
+        found = attend(query, key, value, scale=scale, allowed=allowed.unsqueeze(1))
         joined: Tensor = self.join(found.transpose(1, 2).flatten(2))
         return joined
 
