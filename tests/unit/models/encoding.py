@@ -17,44 +17,33 @@ from plait.modules.interactions import (
     FM,
     AutoInt,
     DCNMix,
-    DCNv2,
     DeepFM,
     FinalMLP,
+    Interaction,
     MaskNet,
-    WideDeep,
 )
-from plait.modules.sequences import (
-    BST,
-    DIN,
-    GRU4Rec,
-    MaxPooling,
-    MeanPooling,
-    SASRec,
-    SumPooling,
-)
+from plait.modules.interactions import INTERACTIONS as INTERACTION_KINDS
+from plait.modules.sequences import BST, DIN, SEQUENCE_ENCODERS, GRU4Rec, SASRec, SequenceEncoder
 from plait.testing import SURFACES, gradients_cut_at, plain_gradients
 
-INTERACTIONS: dict[str, InteractionFactory] = {
-    "WideDeep": WideDeep,
-    "FM": partial(FM, token_width=4),
-    "DeepFM": partial(DeepFM, token_width=4),
-    "DCNv2": DCNv2,
-    "DCNMix": partial(DCNMix, rank=3, num_experts=2),
-    "AutoInt": partial(AutoInt, token_width=4, head_width=3),
-    "MaskNet": partial(MaskNet, token_width=4, num_blocks=2, width=5),
-    "FinalMLP": partial(FinalMLP, layers=(6, 4), gate_width=3, dropout=0.0),
-    "DLRM": partial(DLRM, token_width=4, layers=(5,)),
+SMALL_INTERACTIONS: dict[type[Interaction], InteractionFactory] = {
+    FM: partial(FM, token_width=4),
+    DeepFM: partial(DeepFM, token_width=4),
+    DCNMix: partial(DCNMix, rank=3, num_experts=2),
+    AutoInt: partial(AutoInt, token_width=4, head_width=3),
+    MaskNet: partial(MaskNet, token_width=4, num_blocks=2, width=5),
+    FinalMLP: partial(FinalMLP, layers=(6, 4), gate_width=3, dropout=0.0),
+    DLRM: partial(DLRM, token_width=4, layers=(5,)),
 }
+INTERACTIONS = {kind.__name__: SMALL_INTERACTIONS.get(kind, kind) for kind in INTERACTION_KINDS}
 
-SEQUENCES: dict[str, SequenceFactory] = {
-    "MeanPooling": MeanPooling,
-    "SumPooling": SumPooling,
-    "MaxPooling": MaxPooling,
-    "DIN": partial(DIN, layers=(5,)),
-    "GRU4Rec": partial(GRU4Rec, width=3),
-    "SASRec": partial(SASRec, max_length=3, dropout=0.0),
-    "BST": partial(BST, max_length=2, dropout=0.0),
+SMALL_ENCODERS: dict[type[SequenceEncoder], SequenceFactory] = {
+    DIN: partial(DIN, layers=(5,)),
+    GRU4Rec: partial(GRU4Rec, width=3),
+    SASRec: partial(SASRec, max_length=3, dropout=0.0),
+    BST: partial(BST, max_length=2, dropout=0.0),
 }
+SEQUENCES = {kind.__name__: SMALL_ENCODERS.get(kind, kind) for kind in SEQUENCE_ENCODERS}
 
 
 def shaken(model: MultiTaskModel) -> MultiTaskModel:

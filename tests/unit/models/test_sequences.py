@@ -31,7 +31,7 @@ from plait.data.batch import UNKNOWN, Batch, Lists
 from plait.data.schema import Categorical, Schema, Sequence
 from plait.errors import ArchitectureError, DataError, UnknownNameError
 from plait.models import MultiTaskModel, SequenceFactory
-from plait.modules.sequences import BST, DIN, SEQUENCE_ENCODERS, GRU4Rec, SASRec, SumPooling
+from plait.modules.sequences import BST, DIN, GRU4Rec, SASRec, SumPooling
 from plait.studies.doctor.importance import permutation_importance
 from plait.tasks import Binary
 from plait.training import Trainer, Training, evaluate_store, grow_from
@@ -72,10 +72,6 @@ def behaviours(tmp_path_factory: pytest.TempPathFactory) -> Data:
         frame=with_behaviours(60),
         valid_frame=with_behaviours(40, seed=1),
     )
-
-
-def test_every_encoder_is_tried_here() -> None:
-    assert [kind.__name__ for kind in SEQUENCE_ENCODERS] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.errors import UnknownNameError
+from plait.errors import ArchitectureError, UnknownNameError
 from plait.modules.checking import check_at_least
 
 from .base import Entry, Interacted, Interaction
@@ -37,11 +37,13 @@ class MaskNet(Interaction):
         token_width: width that features of other widths are brought to.
         num_blocks: how many blocks.
         width: what a block gives.
-        widening: hidden layer of a mask, as a multiple of its output (the paper's reduction ratio).
+        widening: hidden layer of a mask, as a multiple of its output. The paper calls it reduction
+            ratio and takes 2, which makes the masks by far the largest part of a model with many
+            features.
         arrangement: whether the blocks stand `parallel` or `serial`.
 
     Raises:
-        ArchitectureError: a setting below 1.
+        ArchitectureError: a number or width below 1, or masks without a hidden layer.
         UnknownNameError: another arrangement.
     """
 
@@ -52,11 +54,13 @@ class MaskNet(Interaction):
         token_width: int = 16,
         num_blocks: int = 3,
         width: int = 64,
-        widening: int = 2,
+        widening: float = 0.25,
         arrangement: Literal["parallel", "serial"] = "parallel",
     ) -> None:
         super().__init__(entries)
-        check_at_least(1, num_blocks=num_blocks, width=width, widening=widening)
+        check_at_least(1, num_blocks=num_blocks, width=width)
+        if not widening > 0:
+            raise ArchitectureError(f"`widening` must be positive, got {widening}.")
         if arrangement not in ARRANGEMENTS:
             raise UnknownNameError(arrangement, what="arrangement of blocks", known=ARRANGEMENTS)
         self.token_width = token_width
@@ -70,7 +74,9 @@ class MaskNet(Interaction):
         self.shifts = nn.Parameter(torch.zeros(len(self.entries), token_width))
         later = features if arrangement == "parallel" else width
         read = [features, *[later] * (num_blocks - 1)]
-        self.blocks = nn.ModuleList(_Block(features, r, width, widening * r) for r in read)
+        self.blocks = nn.ModuleList(
+            _Block(features, r, width, max(1, round(widening * r))) for r in read
+        )
 
     @property
     def out_features(self) -> int:

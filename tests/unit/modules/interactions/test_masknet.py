@@ -32,7 +32,9 @@ def block(module: nn.Module, guide: reference.Array, read: reference.Array) -> r
 
 @pytest.mark.parametrize("arrangement", ["parallel", "serial"])
 def test_it_is_the_paper_s_equation(arrangement: str) -> None:
-    net = shaken(MaskNet(MIXED, token_width=4, num_blocks=3, width=6, arrangement=arrangement))
+    net = shaken(
+        MaskNet(MIXED, token_width=4, num_blocks=3, width=6, widening=0.5, arrangement=arrangement)
+    )
     assert isinstance(net, MaskNet)
     gains, shifts = array(net.gains), array(net.shifts)
     main = rows(MIXED)
@@ -57,3 +59,5 @@ def test_what_does_not_fit_is_refused() -> None:
         MaskNet(MIXED, arrangement="serail")
     with pytest.raises(ArchitectureError, match=r"`num_blocks` must be at least 1, got 0"):
         MaskNet(MIXED, num_blocks=0)
+    with pytest.raises(ArchitectureError, match="`widening` must be positive, got 0"):
+        MaskNet(MIXED, widening=0)
