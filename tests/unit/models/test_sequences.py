@@ -31,7 +31,9 @@ from plait.data.batch import UNKNOWN, Batch, Lists
 from plait.data.schema import Categorical, Schema, Sequence
 from plait.errors import ArchitectureError, DataError, UnknownNameError
 from plait.models import MultiTaskModel, SequenceFactory
+from plait.modules.interactions import DCNv2
 from plait.modules.sequences import BST, DIN, GRU4Rec, SASRec, SumPooling
+from plait.serving import load
 from plait.studies.doctor.importance import permutation_importance
 from plait.tasks import Binary
 from plait.training import Trainer, Training, evaluate_store, grow_from
@@ -118,6 +120,26 @@ def test_an_artifact_gives_the_same_bits(name: str, data: Data, tmp_path: Path) 
     artifact = Artifact(model, data.preprocessor, SCHEMA)
     write_artifact(tmp_path / "artifact", artifact, plait_version="0")
     again = read_artifact(tmp_path / "artifact").model
+    assert same_bits(again.predict(whole(data.valid)), model.predict(whole(data.valid)))
+
+
+class Mine(SumPooling):
+    """An encoder of one's own."""
+
+
+class MyCross(DCNv2):
+    """An interaction of one's own."""
+
+
+def test_parts_of_one_s_own_are_read_again_where_they_are_named(data: Data, tmp_path: Path) -> None:
+    model = shaken(make_model(data, sequence=Mine, interaction=MyCross)).eval()
+    folder = tmp_path / "artifact"
+    write_artifact(folder, Artifact(model, data.preprocessor, SCHEMA), plait_version="0")
+    with pytest.raises(UnknownNameError, match=r"no sequence encoder 'Mine'\. .*SumPooling"):
+        read_artifact(folder, interactions=[MyCross])
+    with pytest.raises(UnknownNameError, match=r"no interaction 'MyCross'\. .*DCNv2"):
+        read_artifact(folder, sequence_encoders=[Mine])
+    again = load(folder, interactions=[MyCross], sequence_encoders=[Mine]).artifact.model
     assert same_bits(again.predict(whole(data.valid)), model.predict(whole(data.valid)))
 
 
