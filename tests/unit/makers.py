@@ -20,7 +20,12 @@ from plait.data.schema import Categorical, MultiHot, Numeric, Schema, Vector
 from plait.data.schema import Sequence as SequenceFeature
 from plait.data.store import Store
 from plait.data.writing import StoreWriter
-from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.models import (
+    ArchitectureFactory,
+    InteractionFactory,
+    MultiTaskModel,
+    SequenceFactory,
+)
 from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Task, Value, WatchTime
 from plait.training import fit_heads
 
@@ -180,6 +185,10 @@ def make_model(
     tasks: Sequence[Task] | None = None,
     architecture: ArchitectureFactory = SMALL,
     links: Sequence[Link] = (),
+    interaction: InteractionFactory | None = None,
+    sequence: SequenceFactory | None = None,
+    sequence_of: Mapping[str, SequenceFactory] | None = None,
+    factors: int = 32,
     tower: Sequence[int] = (6,),
     dropout: float = 0.0,
     id_dropout: float = 0.0,
@@ -193,6 +202,10 @@ def make_model(
         data.tasks if tasks is None else tasks,
         architecture=architecture,
         links=links,
+        interaction=interaction,
+        sequence=sequence,
+        sequence_of=sequence_of,
+        factors=factors,
         tower=tower,
         dropout=dropout,
         id_dropout=id_dropout,

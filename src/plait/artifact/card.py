@@ -17,7 +17,8 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
     lines = [
         "# Model card",
         "",
-        f"A multi-task model made with plait: {type(model.architecture).__name__} over "
+        f"A multi-task model made with plait: {type(model.architecture).__name__}"
+        f"{_encoders(model)} over "
         f"{len(schema.features)} features, {len(model.tasks)} tasks, {parameters:,} parameters "
         f"({tables:,} of them in tables of vectors).",
         "",
@@ -52,6 +53,16 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
         "",
     ]
     return "\n".join(lines)
+
+
+def _encoders(model: MultiTaskModel) -> str:
+    """What makes the features meet and reads the sequences, where that was chosen."""
+    met = f" on {type(model.interaction).__name__}" if model.interaction is not None else ""
+    if model.sequences is None:
+        return met
+    encoders = {name: model.sequences.encoder(name) for name in model.sequences.names}
+    read = ", ".join(f"`{name}` by {type(encoder).__name__}" for name, encoder in encoders.items())
+    return f"{met} ({read})" if read else met
 
 
 def _task_row(task: Task) -> str:

@@ -19,7 +19,9 @@ from plait.data.preprocessing import Preprocessor
 from plait.data.reading import read
 from plait.data.schema import Schema
 from plait.errors import ArtifactError
-from plait.models import MultiTaskModel
+from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory
+from plait.modules.interactions import INTERACTIONS, Interaction
+from plait.modules.sequences import SEQUENCE_ENCODERS, SequenceEncoder
 from plait.settings import arguments, choose, settings_of
 from plait.tasks import task_from_json, task_to_json
 
@@ -74,6 +76,8 @@ def read_artifact(
     *,
     architectures: Sequence[type[Architecture]] = (),
     links: Sequence[type[Link]] = (),
+    interactions: Sequence[type[Interaction]] = (),
+    sequence_encoders: Sequence[type[SequenceEncoder]] = (),
 ) -> Artifact:
     """The artifact in a folder, or in the folder of a finished run.
 
@@ -81,10 +85,12 @@ def read_artifact(
         folder: `RUN` or `RUN/artifact`.
         architectures: your own classes, where the model was trained with one.
         links: your own links.
+        interactions: your own interactions.
+        sequence_encoders: your own encoders of sequences.
 
     Raises:
         ArtifactError: no artifact, a damaged or newer one.
-        UnknownNameError: an architecture or link that is neither plait's nor among yours.
+        UnknownNameError: a part of the model that is neither plait's nor among yours.
     """
     folder = artifact_folder(folder)
     index = read_index(folder)
@@ -94,6 +100,8 @@ def read_artifact(
         index["model"],
         (*ARCHITECTURES, *architectures),
         (*LINKS, *links),
+        (*INTERACTIONS, *interactions),
+        (*SEQUENCE_ENCODERS, *sequence_encoders),
     )(preprocessor.layout, tasks)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     model.eval()
@@ -118,6 +126,7 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
     return {
         "architecture": settings_of(model.architecture),
         "links": [settings_of(link) for link in model.links],
+        **_encoding(model),
         "factors": model.factors,
         "tower": list(model.tower),
         "dropout": model.dropout,
@@ -126,25 +135,54 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
     }
 
 
+def _encoding(model: MultiTaskModel) -> dict[str, Any]:
+    """The parts of `encode` that were chosen: a model without them is written down as ever."""
+    found: dict[str, Any] = {}
+    if model.interaction is not None:
+        found["interaction"] = settings_of(model.interaction)
+    if model.sequences is not None:
+        found["sequence_of"] = {
+            name: settings_of(model.sequences.encoder(name)) for name in model.sequences.names
+        }
+    return found
+
+
 def build_model(
     settings: Mapping[str, Any],
     architectures: Sequence[type[Architecture]] = ARCHITECTURES,
     links: Sequence[type[Link]] = LINKS,
+    interactions: Sequence[type[Interaction]] = INTERACTIONS,
+    sequence_encoders: Sequence[type[SequenceEncoder]] = SEQUENCE_ENCODERS,
 ) -> Callable[..., MultiTaskModel]:
     """What builds the model of such settings, given a layout and tasks."""
     named = settings["architecture"]
     architecture = choose(architectures, named, what="architecture")
     tied = [choose(links, link, what="link")(**arguments(link)) for link in settings["links"]]
+    encoders: dict[str, SequenceFactory] = {
+        name: partial(choose(sequence_encoders, each, what="sequence encoder"), **arguments(each))
+        for name, each in settings.get("sequence_of", {}).items()
+    }
     return partial(
         MultiTaskModel,
         architecture=partial(architecture, **arguments(named)),
         links=tied,
+        interaction=_interaction(settings.get("interaction"), interactions),
+        sequence_of=encoders,
         factors=settings["factors"],
         tower=tuple(settings["tower"]),
         dropout=settings["dropout"],
         id_dropout=settings["id_dropout"],
         unknown_rate=settings["unknown_rate"],
     )
+
+
+def _interaction(
+    named: Mapping[str, Any] | None, interactions: Sequence[type[Interaction]]
+) -> InteractionFactory | None:
+    """What builds the interaction of such settings; None where there was none."""
+    if named is None:
+        return None
+    return partial(choose(interactions, named, what="interaction"), **arguments(named))
 
 
 def _write_tables(folder: Path, tables: Sequence[Table]) -> None:

@@ -145,7 +145,8 @@ class Sequence(EmbeddedFeature):
     Attributes:
         max_length: values kept per row, the last ones; longer lists are cut and counted.
         delimiter: splits a string cell into values; None: the column holds lists.
-        encoder: how the list becomes one vector; `mean` leaves padding out of the count.
+        encoder: how the list becomes one vector; `mean` leaves padding out of the count. A model
+            may be given another encoder for it (`sequence`, `sequence_of`).
     """
 
     kind: ClassVar[str] = "sequence"

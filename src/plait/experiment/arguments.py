@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from torch import nn
 
 from plait.architectures import Link
 from plait.balancing import Balancer
@@ -12,7 +14,7 @@ from plait.errors import ArgumentTypeError
 from plait.methods import Method
 from plait.tasks import Task
 
-__all__ = ["check_arguments"]
+__all__ = ["check_arguments", "check_encoders"]
 
 
 def check_arguments(
@@ -46,6 +48,34 @@ def check_arguments(
         raise ArgumentTypeError(
             "architecture", architecture, wanted="`MMoE` or `partial(MMoE, num_experts=8)`"
         )
+
+
+def check_encoders(interaction: object, sequence: object, sequence_of: object) -> None:
+    """See that the parts of `encode` are classes or `partial`s; a name or an object is refused.
+
+    Raises:
+        ArgumentTypeError: naming the argument, what came and what to write.
+    """
+    if interaction is not None and not _builds(interaction):
+        raise ArgumentTypeError(
+            "interaction", interaction, wanted="`DCNv2` or `partial(DCNv2, num_layers=3)`"
+        )
+    if sequence is not None and not _builds(sequence):
+        raise ArgumentTypeError("sequence", sequence, wanted="`GRU4Rec` or `partial(GRU4Rec, …)`")
+    if sequence_of is not None and not isinstance(sequence_of, Mapping):
+        raise ArgumentTypeError(
+            "sequence_of", sequence_of, wanted="a mapping, such as `{'past_items': GRU4Rec}`"
+        )
+    for name, factory in (sequence_of or {}).items():
+        if not _builds(factory):
+            raise ArgumentTypeError(
+                f"sequence_of[{name!r}]", factory, wanted="`GRU4Rec` or `partial(GRU4Rec, …)`"
+            )
+
+
+def _builds(value: object) -> bool:
+    """Whether it builds a part: a module that is built already is callable, too."""
+    return callable(value) and not isinstance(value, nn.Module)
 
 
 def _sequence(name: str, value: object, example: str) -> Sequence[object]:

@@ -205,6 +205,8 @@ def _or_switch(schema: CoreSchema) -> CoreSchema:
 def _built(value: object) -> object:
     if isinstance(value, Part):
         return value.build()
+    if isinstance(value, dict):
+        return {key: _built(entry) for key, entry in value.items()}
     return tuple(map(_built, value)) if isinstance(value, tuple) else value
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from plait.balancing import TaskFacts
 from plait.data.history import History
 from plait.data.joins import Table
-from plait.data.schema import Feature, Schema
+from plait.data.schema import Feature, Schema, Sequence
 from plait.errors import PlaitError, UnknownNameError
 from plait.tasks import Task, check_tasks
 
@@ -149,12 +149,29 @@ def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
         if name not in tasks:
             problem = str(UnknownNameError(name, what="task", known=tasks))
             yield Problem(("training", "monitor", name), problem)
+    yield from _unknown_sequences(arguments)
     if isinstance(arguments["history"], History):
         check = partial(arguments["history"].check, arguments["schema"], arguments["tasks"])
         yield from _refused(("history",), check)
     if arguments["balancer"] is not None:
         facts = dict.fromkeys(tasks, _ANY_FACTS)
         yield from _refused(("balancing",), partial(arguments["balancer"].prepare, facts))
+
+
+def _unknown_sequences(arguments: Mapping[str, Any]) -> Iterator[Problem]:
+    """Encoders of what is no sequence; those of the history are known once its tasks are read."""
+    known = [f.name for f in arguments["schema"].features if isinstance(f, Sequence)]
+    history = arguments["history"]
+    lists_items = isinstance(history, History) and history.sequence_length > 0
+    for name in arguments["sequence_of"] or {}:
+        of_history = name.startswith("history.")
+        if name not in known and not (of_history and lists_items):
+            problem = str(UnknownNameError(name, what="sequence", known=known))
+            if of_history:
+                problem += (
+                    " A history lists past items where `history.sequence_length` says how many."
+                )
+            yield Problem(("model", "sequence_of", name), problem)
 
 
 def _refused(path: KeyPath, check: Callable[[], None]) -> Iterator[Problem]:

@@ -31,7 +31,12 @@ from plait.data.splits import Split
 from plait.errors import ConfigurationError
 from plait.methods import Method
 from plait.methods.base import Plain
-from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.models import (
+    ArchitectureFactory,
+    InteractionFactory,
+    MultiTaskModel,
+    SequenceFactory,
+)
 from plait.serving import Predictor, load
 from plait.settings import settings_of
 from plait.tasks import Task
@@ -49,7 +54,7 @@ from plait.training import (
 from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
 
-from .arguments import check_arguments
+from .arguments import check_arguments, check_encoders
 
 MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
 """Settings of training that a resumed run may have otherwise: how long, not how."""
@@ -98,6 +103,9 @@ def train(
     ratios: Sequence[float] | None = None,
     architecture: ArchitectureFactory = MMoE,
     links: Sequence[Link] = (),
+    interaction: InteractionFactory | None = None,
+    sequence: SequenceFactory | None = None,
+    sequence_of: Mapping[str, SequenceFactory] | None = None,
     factors: int = 32,
     tower: Sequence[int] = (64,),
     dropout: float = 0.2,
@@ -129,6 +137,11 @@ def train(
         ratios: shares in which several logs are mixed.
         architecture: builds the sharing structure: a class, or `partial(MMoE, num_experts=8)`.
         links: ties between tasks.
+        interaction: builds what makes the features meet before the sharing structure reads them: a
+            class, or `partial(DCNv2, num_layers=3)`. None: they stand side by side.
+        sequence: builds the encoder of every sequence, those of the history too: a class, or
+            `partial(SASRec, num_blocks=1)`. None: the mean of its vectors.
+        sequence_of: for some sequences by name, another encoder.
         factors: width of the product of user and item (matrix factorisation) that stands beside
             the deep network; 0: none.
         tower: widths of each task's own hidden layers.
@@ -155,6 +168,7 @@ def train(
         PlaitError: data, tasks or settings that do not fit; the message says which.
     """
     check_arguments(schema, tasks, split, architecture, links, balancer, method)
+    check_encoders(interaction, sequence, sequence_of)
     folder = Path(out)
     settings = training or Training()
     warm_up(settings.engine)
@@ -185,6 +199,9 @@ def train(
         seed=settings.seed,
         architecture=architecture,
         links=links,
+        interaction=interaction,
+        sequence=sequence,
+        sequence_of=sequence_of,
         factors=factors,
         tower=tower,
         dropout=dropout,
@@ -227,6 +244,9 @@ def build(
     seed: int = 0,
     architecture: ArchitectureFactory = MMoE,
     links: Sequence[Link] = (),
+    interaction: InteractionFactory | None = None,
+    sequence: SequenceFactory | None = None,
+    sequence_of: Mapping[str, SequenceFactory] | None = None,
     factors: int = 32,
     tower: Sequence[int] = (64,),
     dropout: float = 0.2,
@@ -241,6 +261,9 @@ def build(
             prepared.tasks,
             architecture=architecture,
             links=links,
+            interaction=interaction,
+            sequence=sequence,
+            sequence_of=sequence_of,
             factors=factors,
             tower=tower,
             dropout=dropout,

@@ -20,7 +20,9 @@ from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Schema
 from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
 from plait.methods import METHODS, PENALTIES, PRETEXTS, Method, SoftLabels
-from plait.models import ArchitectureFactory
+from plait.models import ArchitectureFactory, InteractionFactory, SequenceFactory
+from plait.modules.interactions import INTERACTIONS, Entry
+from plait.modules.sequences import SEQUENCE_ENCODERS
 from plait.tasks import TASK_KINDS
 from plait.training import Training
 
@@ -62,6 +64,42 @@ class ArchitecturePart(Part):
         return self
 
 
+class InteractionPart(Part):
+    """A table that becomes an interaction once the features are known."""
+
+    def build(self) -> InteractionFactory:
+        """The interaction with its settings."""
+        kind: Callable[..., Any] = type(self).makes
+        return partial(kind, **self.settings())
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> InteractionPart:
+        # Its settings may name features: any that they name is taken to be there.
+        lists = [value for value in self.settings().values() if isinstance(value, tuple)]
+        named = [entry for given in lists for entry in given if isinstance(entry, str)]
+        entries = [Entry(name, 1) for name in dict.fromkeys([*named, "first", "second"])]
+        with torch.device("meta"):
+            self.build()([*entries, Entry("number", 1, learnt=False)])
+        return self
+
+
+class SequencePart(Part):
+    """A table that becomes a sequence encoder once the width of the vectors is known."""
+
+    def build(self) -> SequenceFactory:
+        """The encoder with its settings."""
+        kind: Callable[..., Any] = type(self).makes
+        return partial(kind, **self.settings())
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> SequencePart:
+        # Heads must divide the width of the vectors, and that is known when the log was read.
+        width = max(1, int(self.settings().get("heads", 2)))
+        with torch.device("meta"):
+            self.build()(width)
+        return self
+
+
 def _by_class(
     what: str, kinds: Iterable[type], base: type[Part] = Part, *, without: Iterable[str] = ()
 ) -> OneOf:
@@ -78,6 +116,8 @@ LINK = _by_class("link", LINKS)
 ARCHITECTURE = _by_class(
     "architecture", ARCHITECTURES, ArchitecturePart, without=["widths", "tasks"]
 )
+INTERACTION = _by_class("interaction", INTERACTIONS, InteractionPart, without=["entries"])
+SEQUENCE = _by_class("sequence encoder", SEQUENCE_ENCODERS, SequencePart, without=["in_features"])
 BALANCER = _by_class("balancer", BALANCERS)
 PENALTY = _by_class("penalty", PENALTIES)
 PRETEXT = _by_class("pretext", PRETEXTS)
@@ -139,6 +179,9 @@ MODEL = Of(
         only=[
             "architecture",
             "links",
+            "interaction",
+            "sequence",
+            "sequence_of",
             "factors",
             "tower",
             "dropout",
@@ -149,6 +192,9 @@ MODEL = Of(
         forms={
             "architecture": Annotated[Part, ARCHITECTURE],
             "links": tuple[Annotated[Part, LINK], ...],
+            "interaction": Annotated[Part, INTERACTION] | None,
+            "sequence": Annotated[Part, SEQUENCE] | None,
+            "sequence_of": dict[str, Annotated[Part, SEQUENCE]] | None,
         },
     )
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .entries import entry_widths
+from .late import InteractionFactory
 from .model import (
     ArchitectureFactory,
     Fields,
@@ -12,13 +13,16 @@ from .model import (
     module_name,
     rows_of,
 )
+from .sequences import SequenceFactory
 from .tower import Tower
 
 __all__ = [
     "ArchitectureFactory",
     "Fields",
+    "InteractionFactory",
     "ModelFactory",
     "MultiTaskModel",
+    "SequenceFactory",
     "Tower",
     "Trace",
     "entry_widths",

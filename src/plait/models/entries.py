@@ -71,16 +71,20 @@ def entry_widths(layout: Layout) -> dict[str, int]:
     return widths | dict(layout.vectors or {})
 
 
-def main_widths(layout: Layout, shared: tuple[str, ...]) -> Widths:
+def main_widths(layout: Layout, shared: tuple[str, ...], widths: Mapping[str, int]) -> Widths:
     """Sizes of all that `encode` can give to an architecture.
 
     Tokens are one vector a shared entry; the context is the vectors of users and items; scenarios
     are the rows of the scenario's table.
+
+    Args:
+        layout: has the columns and their tables.
+        shared: the entries that all tasks may read.
+        widths: how wide each entry is.
     """
-    widths = entry_widths(layout)
     keys = [name for name in key_entries(layout) if name in shared]
     scenario = next((c.table for c in layout.ids if c.name == layout.scenario), None)
-    tables = {column.name for column in (*layout.ids, *layout.lists)}
+    tables = learnt_entries(layout)
     return Widths(
         main=sum(widths[entry] for entry in shared),
         learnt=sum(widths[entry] for entry in shared if entry in tables),
@@ -88,6 +92,21 @@ def main_widths(layout: Layout, shared: tuple[str, ...]) -> Widths:
         context=sum(widths[entry] for entry in keys) or None,
         num_scenarios=None if scenario is None else layout.table(scenario).num_rows,
     )
+
+
+def learnt_entries(layout: Layout) -> frozenset[str]:
+    """The entries that come from tables of vectors; the others are known numbers."""
+    return frozenset(column.name for column in (*layout.ids, *layout.lists))
+
+
+def readers_of(visible: Visible, layout: Layout) -> dict[str, frozenset[str]]:
+    """For each entry the tasks that may read it."""
+    return {
+        entry: frozenset(
+            name for name, own in visible.per_task.items() if entry in (*visible.shared, *own)
+        )
+        for entry in entry_features(layout)
+    }
 
 
 def key_entries(layout: Layout) -> list[str]:

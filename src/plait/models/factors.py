@@ -76,6 +76,11 @@ class FactorTerm(nn.Module):
         for storage in self.biases.parameters():
             nn.init.zeros_(storage)
 
+    @property
+    def in_features(self) -> int:
+        """Width of what `forward` reads."""
+        return self.width + self.weight.shape[0]
+
     def inputs(self, product: Tensor, runs: Mapping[Run, Tensor]) -> Tensor:
         """What `forward` reads `[B, width + out]`: the product, and the sum of both biases."""
         user, item = self.biases.both(runs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
 from plait.modules import ListVectors, Run, Tables, mean_pool
+from plait.modules.interactions import Entry, Interacted
 from plait.tasks import Task, check_tasks
 
 from .entries import (
@@ -25,10 +27,14 @@ from .entries import (
     encode_numbers,
     entry_widths,
     key_entries,
+    learnt_entries,
     main_widths,
+    readers_of,
     visible_entries,
 )
 from .factors import FactorTerm, KeyTables
+from .late import InteractionFactory, LateTerm, late_term
+from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
 from .tower import Tower
 
 
@@ -37,7 +43,8 @@ class Fields(NamedTuple):
 
     An entry is a categorical's vector, a numeric's encoding, the vector of its bin (`age.bin`), a
     vector feature; and of the product of user and item, the vectors (`user.factors`) and each
-    task's biases (`user.bias.click`). Entries of one width that follow one another and that all
+    task's biases (`user.bias.click`); and where the interaction has a first order, each task's
+    numbers (`city.wide.click`). Entries of one width that follow one another and that all
     tasks read lie side by side in one *run*.
 
     Attributes:
@@ -85,6 +92,10 @@ class MultiTaskModel(nn.Module):
         tasks: the task records.
         architecture: builds the sharing structure.
         links: ties between tasks, applied in order.
+        interaction: builds what makes the features meet before the sharing structure reads them.
+            None: they stand side by side.
+        sequence: builds the encoder of every sequence. None: the mean of its vectors.
+        sequence_of: for some sequences by name, another encoder.
         factors: width of the product of user and item that is added to every task's parameters,
             with biases of both; 0: none. Without both keys among the features there is none.
         tower: widths of the hidden layers between a task's representation and its head, where the
@@ -98,6 +109,7 @@ class MultiTaskModel(nn.Module):
     Raises:
         TaskError: tasks that a link refuses, or a feature list that leaves a task nothing to read.
         UnknownNameError: a task includes or hides a feature that is not there.
+        ArchitectureError: a part that needs what the layout cannot give.
     """
 
     def __init__(
@@ -107,6 +119,9 @@ class MultiTaskModel(nn.Module):
         *,
         architecture: ArchitectureFactory = MMoE,
         links: Sequence[Link] = (),
+        interaction: InteractionFactory | None = None,
+        sequence: SequenceFactory | None = None,
+        sequence_of: Mapping[str, SequenceFactory] | None = None,
         factors: int = 32,
         tower: Sequence[int] = (64,),
         dropout: float = 0.2,
@@ -125,11 +140,23 @@ class MultiTaskModel(nn.Module):
         drop_to_unknown = [not column.name.endswith(".bin") for column in layout.ids]
         self.register_buffer("_may_drop", torch.tensor(drop_to_unknown), persistent=False)
         self._visible = visible_entries(layout, self.tasks)
-        widths = entry_widths(layout)
+        chosen = chosen_encoders(layout, sequence, sequence_of or {})
+        readers = readers_of(self._visible, layout)
+        self.sequences = SequenceEncoders(layout, chosen, readers) if chosen else None
+        widths = self.entry_widths
         shared = self._visible.shared
-        self._alone = {*self._keys, *widths} - ({*shared} - {*self._keys})
+        apart = {*self._keys, *(self.sequences.targets.values() if self.sequences else ())}
+        self._alone = {*apart, *widths} - ({*shared} - apart)
         self.tables = Tables(layout.tables, layout.ids, layout.lists, alone=self._alone)
-        self.architecture = architecture(main_widths(layout, shared), tuple(self.tasks))
+        sizes = main_widths(layout, shared, widths)
+        self._learnt = sizes.learnt
+        self.interaction = None
+        if interaction is not None:
+            learnt = learnt_entries(layout)
+            self.interaction = interaction([Entry(e, widths[e], e in learnt) for e in shared])
+            learnt_part = sizes.learnt if self.interaction.passes_on else None
+            sizes = replace(sizes, main=self.interaction.out_features, learnt=learnt_part)
+        self.architecture = architecture(sizes, tuple(self.tasks))
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:
             self.token_maps.extend(nn.Linear(widths[entry], TOKEN_WIDTH) for entry in shared)
@@ -145,6 +172,7 @@ class MultiTaskModel(nn.Module):
         for name, task in self.tasks.items():
             out_features = self.head(name).out_features
             own = sum(widths[entry] for entry in self._visible.per_task[name])
+            entries = {e: widths[e] for e in (*shared, *self._visible.per_task[name])}
             self.towers[module_name(name)] = Tower(
                 self.architecture.out_features + own,
                 tower if task.tower is None else task.tower,
@@ -153,7 +181,13 @@ class MultiTaskModel(nn.Module):
                 factors=FactorTerm(layout, factors, out_features, task=name)
                 if name in factored
                 else None,
+                late=late_term(self.interaction, layout, entries, out_features, task=name),
             )
+
+    @property
+    def entry_widths(self) -> dict[str, int]:
+        """How wide each entry is, sequences as their encoders give them."""
+        return entry_widths(self.layout) | (self.sequences.widths if self.sequences else {})
 
     @property
     def derived(self) -> tuple[Derived, ...]:
@@ -199,17 +233,23 @@ class MultiTaskModel(nn.Module):
         runs.update({(name,): vector for name, vector in batch.vectors.items()})
         for tables in self.key_tables:
             runs.update(tables.lookup(ids))
+        for term in self.late_terms.values():
+            if term.wide is not None:
+                own_runs, own_lists = term.wide.lookup(ids, batch.lists)
+                runs.update(own_runs)
+                lists.update(own_lists)
         scenario = None
         if self.layout.scenario is not None:
             scenario = ids[:, [c.name for c in self.layout.ids].index(self.layout.scenario)]
         return Fields(runs, lists, scenario)
 
     def encode(self, fields: Fields) -> Encoded:
-        """The features side by side: `main` for all tasks, `per_task` for those hidden from some.
+        """The features, after they have met: `main` for all tasks, `per_task` hidden from some.
 
-        The product of user and item and the biases stand in `per_task`, behind the features. Lists
-        are pooled by their mean. Tokens, context and scenario are there where the architecture
-        needs them.
+        The product of user and item and the biases stand in `per_task`, behind the features, and
+        behind these what an interaction gives to each task. Sequences go through their encoders;
+        other lists are pooled by their mean. Tokens, context and scenario are there where the
+        architecture needs them.
         """
         runs = dict(fields.runs)
         if self.training and self.id_dropout > 0:
@@ -217,7 +257,10 @@ class MultiTaskModel(nn.Module):
                 kept = torch.rand(len(runs[name,]), 1, device=runs[name,].device)
                 runs[name,] = runs[name,] * (kept >= self.id_dropout)
         for name, found in fields.lists.items():
-            runs[name,] = mean_pool(found.values, found.offsets, found.weights)
+            if self.sequences is None or name not in self.sequences.names:
+                runs[name,] = mean_pool(found.values, found.offsets, found.weights)
+        if self.sequences is not None:
+            runs.update(self.sequences(fields.lists, runs))
         run_of = {name: run for run in runs for name in run}
         in_order = dict.fromkeys(run_of[name] for name in self._visible.shared)
         main = torch.cat([runs[run] for run in in_order], dim=1)  # [B, D]
@@ -232,6 +275,14 @@ class MultiTaskModel(nn.Module):
             for task, term in self.factor_terms.items():
                 own_inputs = [per_task[task]] if task in per_task else []
                 per_task[task] = torch.cat([*own_inputs, term.inputs(product, runs)], dim=1)
+        if self.interaction is not None:
+            met: Interacted = self.interaction(main)
+            own_known = self._own_known(runs)
+            for task, late in self.late_terms.items():
+                known = torch.cat([main[:, self._learnt :], *own_known[task]], dim=1)
+                past = [per_task[task]] if task in per_task else []
+                per_task[task] = torch.cat([*past, late.inputs(known, met.late, runs)], dim=1)
+            main = met.main
         needs = self.architecture.needs
         context = [runs[name,] for name in self._keys if name in self._visible.shared]
         return Encoded(
@@ -334,6 +385,12 @@ class MultiTaskModel(nn.Module):
         return {name: t.factors for name, t in towers.items() if t.factors is not None}
 
     @property
+    def late_terms(self) -> dict[str, LateTerm]:
+        """The tasks' own parts of the interaction."""
+        towers = {name: self.tower_of(name) for name in self.tasks}
+        return {name: t.late for name, t in towers.items() if t.late is not None}
+
+    @property
     def key_tables(self) -> list[KeyTables]:
         """Tables of users and items beside those of the features."""
         biases = [term.biases for term in self.factor_terms.values()]
@@ -342,11 +399,14 @@ class MultiTaskModel(nn.Module):
     def key_vectors(self, fields: Fields) -> list[Tensor]:
         """The looked-up vectors of users and items `[B, d]`, for a penalty on touched rows."""
         names = [name for tables in self.key_tables for name in tables.names]
+        names += [name for term in self.late_terms.values() if term.wide for name in term.wide.keys]
         return [fields.runs[name,] for name in (*self._keys, *names)]
 
     def table_parameters(self) -> list[nn.Parameter]:
         """The storages of all tables, whose gradients are row-sparse."""
         beside = [storage for tables in self.key_tables for storage in tables.parameters()]
+        wide = [term.wide for term in self.late_terms.values() if term.wide is not None]
+        beside += [storage for tables in wide for storage in tables.parameters()]
         return [*self.tables.parameters(), *beside]
 
     def start_from_base_rates(self) -> None:
@@ -367,6 +427,14 @@ class MultiTaskModel(nn.Module):
         keys = {self.layout.user, self.layout.item}
         shared, per_task = self._visible
         return tuple(name for name in self.tasks if keys <= {*shared, *per_task[name]})
+
+    def _own_known(self, runs: Mapping[Run, Tensor]) -> dict[str, list[Tensor]]:
+        """What a task alone reads that comes from no table."""
+        learnt = learnt_entries(self.layout)
+        return {
+            task: [runs[name,] for name in own if name not in learnt]
+            for task, own in self._visible.per_task.items()
+        }
 
     def _tokens(self, entries: Mapping[str, Tensor]) -> Tensor:
         pairs = zip(self.token_maps, self._visible.shared, strict=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from plait.modules import MLP
 
 from .factors import FactorTerm
+from .late import LateTerm
 
 
 class Tower(nn.Module):
@@ -20,6 +21,7 @@ class Tower(nn.Module):
         out_features: parameters of the head.
         dropout: in the hidden layers.
         factors: reads what follows the representation, past the hidden layers.
+        late: reads what follows that.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Tower(nn.Module):
         *,
         dropout: float,
         factors: FactorTerm | None = None,
+        late: LateTerm | None = None,
     ) -> None:
         super().__init__()
         self.in_features = in_features
@@ -37,11 +40,15 @@ class Tower(nn.Module):
         self.last = nn.Linear(widths[-1] if widths else in_features, out_features)
         nn.init.xavier_uniform_(self.last.weight)
         self.factors = factors
+        self.late = late
 
     def forward(self, representation: Tensor) -> Tensor:
         """The head's parameters `[B, out]`."""
         deep = representation[:, : self.in_features]
         parameters: Tensor = self.last(self.hidden(deep))
-        if self.factors is not None:
-            parameters = parameters + self.factors(representation[:, self.in_features :])
+        at = self.in_features
+        for term in (self.factors, self.late):
+            if term is not None:
+                read = representation[:, at : at + term.in_features]
+                parameters, at = parameters + term(read), at + term.in_features
         return parameters

@@ -20,6 +20,8 @@ from plait.data.serving import unlabelled_batch
 from plait.data.staging import chunks, stage
 from plait.data.store import Store
 from plait.errors import DataError
+from plait.modules.interactions import Interaction
+from plait.modules.sequences import SequenceEncoder
 from plait.tasks import Multiclass
 from plait.training import (
     Evaluation,
@@ -162,6 +164,8 @@ def load(
     best_of: str | None = None,
     architectures: Sequence[type[Architecture]] = (),
     links: Sequence[type[Link]] = (),
+    interactions: Sequence[type[Interaction]] = (),
+    sequence_encoders: Sequence[type[SequenceEncoder]] = (),
 ) -> Predictor:
     """The trained model of a finished run, ready for raw rows.
 
@@ -173,12 +177,20 @@ def load(
             in which the mix was. Needs the run's folder.
         architectures: your own classes, where the model was trained with one.
         links: your own links.
+        interactions: your own interactions.
+        sequence_encoders: your own encoders of sequences.
 
     Raises:
         ArtifactError: no artifact, a damaged or newer one, or no kept states.
-        UnknownNameError: a task that the run has no best state of; an unknown architecture.
+        UnknownNameError: a task that the run has no best state of; an unknown part of a model.
     """
-    artifact = read_artifact(Path(folder), architectures=architectures, links=links)
+    artifact = read_artifact(
+        Path(folder),
+        architectures=architectures,
+        links=links,
+        interactions=interactions,
+        sequence_encoders=sequence_encoders,
+    )
     if best_of is not None:
         artifact.model.load_state_dict(best_state_of(best_of, Path(folder) / "training"))
     return Predictor(artifact)

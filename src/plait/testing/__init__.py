@@ -13,9 +13,11 @@ from .architectures import ArchitectureContract
 from .balancers import BalancerContract
 from .examples import small_batch, small_model
 from .heads import HeadCase, HeadContract
+from .interactions import InteractionContract
 from .links import LinkContract
 from .metrics import MetricContract, MetricRows
 from .objectives import ObjectiveContract
+from .sequences import SequenceEncoderContract
 from .stages import SURFACES, gradients_cut_at, plain_gradients
 
 __all__ = [
@@ -24,10 +26,12 @@ __all__ = [
     "BalancerContract",
     "HeadCase",
     "HeadContract",
+    "InteractionContract",
     "LinkContract",
     "MetricContract",
     "MetricRows",
     "ObjectiveContract",
+    "SequenceEncoderContract",
     "gradients_cut_at",
     "plain_gradients",
     "small_batch",

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from plait.errors import TaskError
-from plait.models import MultiTaskModel, entry_widths, module_name
+from plait.errors import ArchitectureError, TaskError
+from plait.models import MultiTaskModel, module_name
 from plait.modules import Tables
 from plait.tasks import Multiclass
 
@@ -29,16 +29,15 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
     Raises:
         TaskError: a task stands elsewhere in the order than in the older model: sharing structures
             keep what belongs to a task by its place.
+        ArchitectureError: other features, where one of the models has an interaction: its weights
+            belong to pairs of features.
     """
     _check_order(tuple(model.tasks), tuple(older.tasks))
+    _check_interactions(model, older)
     _copy_tables(model.tables, older.tables)
     old = {**dict(older.named_parameters()), **dict(older.named_buffers())}
     unlike_tasks = _unlike_tasks(model, older)
-    before = {tables.names: tables for tables in older.key_tables}
-    left = {t.biases.names for task, t in model.factor_terms.items() if task in unlike_tasks}
-    for tables in model.key_tables:
-        if tables.names in before and tables.names not in left:
-            _copy_tables(tables.tables, before[tables.names].tables)
+    _copy_tables_beside(model, older, unlike_tasks)
     unlike = tuple(
         f"{part}.{module_name(name)}." for name in unlike_tasks for part in ("towers", "heads")
     )
@@ -74,6 +73,20 @@ def _check_order(tasks: tuple[str, ...], before: tuple[str, ...]) -> None:
             )
 
 
+def _check_interactions(model: MultiTaskModel, older: MultiTaskModel) -> None:
+    met = [each.interaction for each in (model, older) if each.interaction is not None]
+    if not met:
+        return
+    new, old = (_entries(each, each.shared_entries) for each in (model, older))
+    if new != old:
+        changed = sorted({name for name, _ in {*new} ^ {*old}}) or ["their order"]
+        raise ArchitectureError(
+            f"{type(met[0]).__name__} has weights for pairs of features, so a model with it can "
+            "start only from one whose tasks share the same features, each as wide; different: "
+            f"{', '.join(changed)}. Keep the features, or train without `init_from`."
+        )
+
+
 def _copy_tables(tables: Tables, older: Tables) -> None:
     known = {table.name: table for table in older.tables}
     for table in tables.tables:
@@ -85,6 +98,22 @@ def _copy_tables(tables: Tables, older: Tables) -> None:
         _, there = older.rows_of(table.name)
         source = older.storages[width][there.start : there.start + rows]
         tables.storages[width][here.start : here.start + rows] = source
+
+
+def _copy_tables_beside(
+    model: MultiTaskModel, older: MultiTaskModel, unlike_tasks: tuple[str, ...]
+) -> None:
+    """Those of the product of user and item, and the numbers of an interaction's first order."""
+    before = {tables.names: tables for tables in older.key_tables}
+    left = {t.biases.names for task, t in model.factor_terms.items() if task in unlike_tasks}
+    for tables in model.key_tables:
+        if tables.names in before and tables.names not in left:
+            _copy_tables(tables.tables, before[tables.names].tables)
+    earlier = {task: term.wide for task, term in older.late_terms.items()}
+    for task, term in model.late_terms.items():
+        wide = earlier.get(task)
+        if term.wide is not None and wide is not None and task not in unlike_tasks:
+            _copy_tables(term.wide.tables, wide.tables)
 
 
 def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
@@ -131,7 +160,7 @@ def _tower_entries(model: MultiTaskModel, task: str) -> tuple[tuple[str, int], .
 
 
 def _entries(model: MultiTaskModel, names: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    widths = entry_widths(model.layout)
+    widths = model.entry_widths
     return tuple((name, widths[name]) for name in names)
 
 

@@ -31,6 +31,8 @@ from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
 from plait.errors import ExperimentFileError
 from plait.experiment.spec import Experiment, json_schema
 from plait.methods import METHODS, PENALTIES, JointFeatures, Method, Penalty
+from plait.modules.interactions import INTERACTIONS, Entry, Interaction
+from plait.modules.sequences import SEQUENCE_ENCODERS, SequenceEncoder
 from plait.settings import settings_of
 from plait.tasks import TASK_KINDS, Binary, Task
 from plait.training import Training
@@ -87,6 +89,9 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "split": TimeSplit(),
         "tables": (Table("items", str(tmp_path / "items.parquet"), "item_id"),),
         "links": (),
+        "interaction": None,
+        "sequence": None,
+        "sequence_of": None,
         "factors": 32,
         "tower": (64,),
         "dropout": 0.2,
@@ -165,6 +170,73 @@ def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Pat
         made = Experiment.read(path).arguments()["architecture"](widths, ("like", "buy"))
         assert type(made) is kind
         assert settings_of(made) == settings_of(built)
+
+
+@pytest.mark.parametrize("kind", INTERACTIONS)
+def test_every_interaction_can_be_named(kind: type[Interaction], tmp_path: Path) -> None:
+    entries = (Entry("age", 3), Entry("item", 4), Entry("price", 2, learnt=False))
+    built = kind(entries)
+    for written in (f'"{kind.__name__}"', as_toml(settings_of(built))):
+        path = write(tmp_path, LEAST + f"model.interaction = {written}")
+        made = Experiment.read(path).arguments()["interaction"](entries)
+        assert type(made) is kind
+        assert settings_of(made) == settings_of(built)
+
+
+@pytest.mark.parametrize("kind", SEQUENCE_ENCODERS)
+def test_every_sequence_encoder_can_be_named(kind: type[SequenceEncoder], tmp_path: Path) -> None:
+    built = kind(4)
+    for written in (f'"{kind.__name__}"', as_toml(settings_of(built))):
+        of = f"model.sequence_of.history = {written}"
+        text = LEAST + f'features.sequence = ["history"]\nmodel.sequence = {written}\n{of}'
+        arguments = Experiment.read(write(tmp_path, text)).arguments()
+        for factory in (arguments["sequence"], arguments["sequence_of"]["history"]):
+            assert type(factory(4)) is kind
+            assert settings_of(factory(4)) == settings_of(built)
+
+
+def test_settings_of_encoders_that_depend_on_the_log_are_checked_later(tmp_path: Path) -> None:
+    text = f"""{LEAST}\
+history.sequence_length = 9
+roles = {{ user = "user_id", item = "item_id" }}
+features.categorical = ["user_id", "item_id"]
+model.sequence = {{ name = "SASRec", heads = 3 }}
+model.interaction = {{ name = "FinalMLP", first_context = ["user_id"] }}
+model.sequence_of."history.user.items" = "DIN"
+"""
+    arguments = Experiment.read(write(tmp_path, text)).arguments()
+    assert arguments["sequence"](6).heads == 3
+    assert arguments["interaction"].keywords == {"first_context": ("user_id",)}
+    assert list(arguments["sequence_of"]) == ["history.user.items"]
+
+
+def test_wrong_encoders_are_told_with_their_lines(tmp_path: Path) -> None:
+    text = (
+        LEAST
+        + """\
+features.sequence = ["clicks"]
+model.interaction = "DCNv3"
+model.sequence = { name = "SASRec", num_block = 1 }
+model.sequence_of.clicks = { name = "GRU4Rec", width = 0 }
+"""
+    )
+    assert _problems(write(tmp_path, text)) == [
+        "exp.toml:7: there is no interaction 'DCNv3'. Did you mean 'DCNv2'? Known: "
+        "AutoInt, DCNMix, DCNv2, DLRM, DeepFM, FM, FinalMLP, MaskNet, WideDeep.",
+        "exp.toml:8: there is no key `model.sequence.num_block`. Did you mean 'num_blocks'? Known: "
+        "aligned, dropout, heads, max_length, name, num_blocks.",
+        "exp.toml:9: `width` must be at least 1, got 0.",
+    ]
+    text = f"""{LEAST}\
+features.sequence = ["clicks"]
+model.sequence_of.clikcs = "DIN"
+model.sequence_of."history.user.items" = "DIN"
+"""
+    assert _problems(write(tmp_path, text)) == [
+        "exp.toml:7: There is no sequence 'clikcs'. Did you mean 'clicks'? Known: clicks.",
+        "exp.toml:8: There is no sequence 'history.user.items'. Known: clicks. A history lists "
+        "past items where `history.sequence_length` says how many.",
+    ]
 
 
 @pytest.mark.parametrize("kind", [*LINKS, *BALANCERS])
@@ -403,7 +475,7 @@ def test_the_json_schema_describes_every_choice() -> None:
     assert schema["required"] == ["data", "features", "tasks", "split"]
     tables = schema["$defs"]
     parts = (*TASK_KINDS, *FEATURE_KINDS, *ARCHITECTURES, *LINKS, *BALANCERS, *METHODS, *PENALTIES)
-    for kind in (*parts, Training):
+    for kind in (*parts, *INTERACTIONS, *SEQUENCE_ENCODERS, Training):
         assert tables[kind.__name__]["additionalProperties"] is False
         assert tables[kind.__name__]["description"]
     assert tables["MMoE"]["properties"]["num_experts"]["default"] == 4

@@ -16,7 +16,7 @@ from plait.architectures import ARCHITECTURES, Architecture, Encoded, Widths
 from plait.data.preparing import prepare
 from plait.errors import ArchitectureError
 from plait.experiment import Experiment
-from plait.models.entries import main_widths, visible_entries
+from plait.models import MultiTaskModel
 from plait.studies.profile.building import log_of
 
 __all__ = ["Cost", "cost_of", "costs_for"]
@@ -82,8 +82,8 @@ def costs_for(
     with tempfile.TemporaryDirectory(prefix="plait-models-") as scratch:
         prepared = prepare(log_of(given), given["split"], cache=cache or Path(scratch))
         layout, tasks = prepared.preprocessor.layout, prepared.tasks
-    visible = visible_entries(layout, {task.name: task for task in tasks})
-    widths = main_widths(layout, visible.shared)
+    encoders = {k: given[k] for k in ("interaction", "sequence", "sequence_of") if k in given}
+    widths = MultiTaskModel(layout, tasks, factors=0, **encoders).architecture.widths
     own = _own(given)
     built = {kind.__name__: own.get(kind.__name__, kind) for kind in ARCHITECTURES}
     names = [task.name for task in tasks]

@@ -58,8 +58,9 @@ def permutation_importance(
     """Every feature for every output, on up to 2,000 judged rows of each output.
 
     All columns of a feature (a number and its bin) are shuffled together, between the same rows
-    for every output. Features that say the same thing stand in for one another, so that each
-    looks less important than it is (Breiman, 2001).
+    for every output; so are sequences of which one is read beside the other. Features that say the
+    same thing stand in for one another, so that each looks less important than it is (Breiman,
+    2001).
 
     Args:
         model: in evaluation mode.
@@ -77,7 +78,7 @@ def permutation_importance(
     found = []
     for feature in _features(store.layout):
         changed = [
-            _goodness(model, store, rows, with_feature_of(batch, other, store.layout, feature))
+            _goodness(model, store, rows, _shuffled(model, batch, other, feature))
             for other in shuffled
         ]
         for output, (goodness, n) in base.items():
@@ -93,6 +94,14 @@ def permutation_importance(
                 )
             )
     return tuple(found)
+
+
+def _shuffled(model: MultiTaskModel, batch: Batch, other: Batch, feature: str) -> Batch:
+    """The batch with one feature of another, and with the sequences that are read beside it."""
+    beside = {feature} if model.sequences is None else model.sequences.moved_with(feature)
+    for name in (feature, *sorted(beside - {feature})):
+        batch = with_feature_of(batch, other, model.layout, name)
+    return batch
 
 
 def with_feature_of(batch: Batch, other: Batch, layout: Layout, feature: str) -> Batch:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from torch import nn
 
 from plait.models import MultiTaskModel
-from plait.models.entries import entry_widths
 
 __all__ = ["Size", "dense_weights", "size_of"]
 
@@ -48,7 +47,7 @@ def size_of(model: MultiTaskModel) -> Size:
     """Count a model's parameters, and the multiply-adds of its dense layers."""
     tables = model.table_parameters()
     weights = list(dense_weights(model))
-    widths = entry_widths(model.layout)
+    widths = model.entry_widths
     inputs = sum(widths[entry] for entry in model.shared_entries)
     numeric = {number.name for number in model.layout.numbers}
     known = numeric | set(model.layout.vectors or {})
