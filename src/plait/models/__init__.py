@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cutting import cut_at, cuttable
 from .entries import entry_widths
 from .model import (
     ArchitectureFactory,
@@ -21,6 +22,8 @@ __all__ = [
     "MultiTaskModel",
     "Tower",
     "Trace",
+    "cut_at",
+    "cuttable",
     "entry_widths",
     "module_name",
     "rows_of",
