@@ -16,7 +16,7 @@ from .gradient import GradientBalancer
 __all__ = ["FairGrad"]
 
 MOST_ITERATIONS = 100
-LARGEST = 1e8
+LARGEST = 1e6
 
 
 class FairGrad(GradientBalancer):
@@ -69,7 +69,7 @@ def _fair(
 ) -> NDArray[np.float64]:
     """Where `C u = b u^(p-1)`, for `u = w |g|` and `b = |g|^-p`, by a damped Newton's method.
 
-    Opposed gradients may leave no solution but one at infinity; then u stops growing at 1e8.
+    Opposed gradients may leave no solution but one at infinity; then u stops growing at 1e6.
     """
     scale = lengths**-p
     found = scale ** (1.0 / (2.0 - p))  # right for orthogonal gradients

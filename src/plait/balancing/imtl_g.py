@@ -15,10 +15,13 @@ __all__ = ["IMTLG"]
 class IMTLG(GradientBalancer):
     """Step in the direction on which every task's gradient has the same projection.
 
-    `Σ w_k = 1`, here the number of tasks, and `d · g_k / |g_k|` is one number for all k (IMTL-G;
-    Liu et al., `Towards Impartial Multi-task Learning <https://openreview.net/forum?id=IMPnRXEWpvr>`_,
-    2021), in closed form by torchjd. The scale of a loss has no say at all. With three tasks or
-    more a weight may be negative.
+    `d · g_k / |g_k|` is one number for all k (IMTL-G; Liu et al., `Towards Impartial Multi-task
+    Learning <https://openreview.net/forum?id=IMPnRXEWpvr>`_, 2021), in closed form by torchjd. The
+    scale of a loss has no say at all.
+
+    With three tasks or more a weight may be negative. The paper's sum to 1, which turns the step
+    round where they would sum to less than 0; here their sizes sum to the number of tasks. Where
+    no direction will do, as between opposed gradients, they are 0.
 
     Stability: experimental.
 
@@ -38,5 +41,7 @@ class IMTLG(GradientBalancer):
     when = "losses on different scales; no task may lead"
 
     def weigh(self, gramian: Tensor, losses: Mapping[str, float]) -> Tensor:
-        """The closed form, times the number of tasks."""
-        return imtl_g_weights(gramian) * len(gramian)
+        """The closed form, its sizes in sum the number of tasks."""
+        weights = imtl_g_weights(gramian)
+        total = weights.abs().sum()
+        return weights * (len(weights) / total) if total > 0 else weights

@@ -4,8 +4,8 @@ Only its base package is used. What its extras would bring (quadprog and ecos, b
 by SciPy here. It is imported at the first call, since that takes most of a second.
 
 Its rules take a Gramian with small numbers for one of zeros, and an inverse of one that is not of
-full rank is noise; so Gramians are scaled, and eigenvalues below the rounding of their float32
-gradients are set to zero.
+full rank is noise; so Gramians are scaled, and cosines lose what the rounding of float32 gradients
+has put where there should be no rank.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def pcgrad_weights(gramian: Tensor, *, seed: int) -> Tensor:
 
 
 def imtl_g_weights(gramian: Tensor) -> Tensor:
-    """Weights of IMTL-G, in sum 1."""
+    """Weights of IMTL-G up to a positive factor, found for gradients of length 1."""
     from torchjd.aggregation import IMTLGWeighting
 
-    weights: Tensor = IMTLGWeighting()(without_rounding(scaled(gramian)))
+    lengths = gramian.diagonal().sqrt()
+    weights: Tensor = IMTLGWeighting()(without_rounding(gramian, lengths)) / lengths
     return weights
 
 
@@ -49,7 +50,9 @@ def aligned_mtl_weights(gramian: Tensor) -> Tensor:
     """Weights of Aligned-MTL, for equal preferences that sum to 1."""
     from torchjd.aggregation import AlignedMTLWeighting
 
-    weights: Tensor = AlignedMTLWeighting()(without_rounding(scaled(gramian)))
+    lengths = scaled(gramian).diagonal().sqrt()
+    cosines = without_rounding(gramian, gramian.diagonal().sqrt())
+    weights: Tensor = AlignedMTLWeighting()(cosines * torch.outer(lengths, lengths))
     return weights
 
 
@@ -64,9 +67,9 @@ def scaled(gramian: Tensor) -> Tensor:
     return gramian / gramian.diagonal().mean()
 
 
-def without_rounding(gramian: Tensor) -> Tensor:
-    """The Gramian without eigenvalues that only rounding can have made."""
-    values, vectors = torch.linalg.eigh(gramian)
+def without_rounding(gramian: Tensor, lengths: Tensor) -> Tensor:
+    """The cosines, without eigenvalues that only rounding can have made."""
+    values, vectors = torch.linalg.eigh(gramian / torch.outer(lengths, lengths))
     kept = values > ROUNDING * values[-1]
     rest: Tensor = (vectors[:, kept] * values[kept]) @ vectors[:, kept].T
     return rest
