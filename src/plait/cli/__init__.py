@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .balancing import balancers
 from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .demo import demo
@@ -39,6 +40,7 @@ for command in (
     profile,
     simulate,
     data,
+    balancers,
     schema,
 ):
     app.command()(command)
