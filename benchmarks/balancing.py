@@ -78,7 +78,7 @@ from plait.data.preparing import PreparedLog, prepare
 from plait.experiment.running import build
 from plait.metrics import paired_difference
 from plait.models import ArchitectureFactory
-from plait.training import Trainer, finish, predict_store
+from plait.training import Callback, StepReport, Trainer, finish, predict_store
 from plait.training.judging import mix, scores
 from plait.training.setup import task_facts
 
@@ -156,15 +156,29 @@ def _costs(tasks: int, rows: int, steps: int, repeats: int) -> Iterator[Row]:
 def _turn(prepared: PreparedLog, *, steps: int) -> Mapping[str, tuple[float, float]]:
     """CPU seconds and peak memory in MiB of each rule, for the same steps from one model."""
     start = build(prepared)
-    settings = Training(max_steps=steps)
+    settings = Training(max_steps=WARM_UP + steps, epochs=1000)
     found = {}
     for name, rule in COSTS.items():
-        model = deepcopy(start)
-        _reset_peak()
-        begun = time.process_time()
-        Trainer(model, settings, balancer=rule()).fit(prepared.train)
-        found[name] = (time.process_time() - begun, _peak_mib())
+        stretch = _Stretch()
+        Trainer(deepcopy(start), settings, balancer=rule(), callbacks=[stretch]).fit(prepared.train)
+        found[name] = (stretch.seconds, stretch.peak_mib)
     return found
+
+
+WARM_UP = 2
+
+
+class _Stretch(Callback):
+    """CPU seconds and peak memory of the steps after the first ones."""
+
+    def on_step(self, report: StepReport) -> None:
+        """Begin after the warm-up, end with the last step."""
+        if report.step == WARM_UP:
+            _reset_peak()
+            self._begun = time.process_time()
+        if report.step == report.total_steps:
+            self.seconds = time.process_time() - self._begun
+            self.peak_mib = _peak_mib()
 
 
 def _reset_peak() -> None:
