@@ -101,8 +101,13 @@ class GradientBalancer(Balancer):
         if cut.surface == "parameters":
             _backward_to_parameters(kept, in_effect, penalty, cut.tensors, found)
         else:
-            at_surface = [(cut.tensors[place], _column(found, place, kept)) for place in places]
-            _backward_through(kept, in_effect, penalty, at_surface)
+            weighed = {
+                cut.tensors[place]: _weighed(column, in_effect)
+                for place in places
+                if (column := _column(found, place, kept))
+            }
+            del found  # a gradient a task: too much to hold beside a backward pass
+            _backward_through(kept, penalty, weighed)
         return in_effect
 
     def _weights(
@@ -150,23 +155,25 @@ def _column(found: TaskGradients, place: int, kept: Mapping[str, Tensor]) -> dic
     return {task: gradient for task, gradient in by_task.items() if gradient is not None}
 
 
+def _weighed(gradients: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The sum of gradients by one tensor, by weights."""
+    first, *others = gradients
+    total = gradients[first] * weights[first]
+    for task in others:
+        total.add_(gradients[task], alpha=weights[task])
+    return total
+
+
 def _backward_through(
-    losses: Mapping[str, Tensor],
-    weights: Mapping[str, float],
-    penalty: Tensor | None,
-    at_surface: Sequence[tuple[Tensor, Mapping[str, Tensor]]],
+    losses: Mapping[str, Tensor], penalty: Tensor | None, weighed: Mapping[Tensor, Tensor]
 ) -> None:
-    """One backward pass; at the surface the weighted gradients stand for the plain ones."""
-    tensors = [tensor for tensor, _ in at_surface]
-    own: Sequence[Tensor | None] = (None,) * len(tensors)
+    """One backward pass; at these tensors the weighed gradients stand for the plain ones."""
     if penalty is not None and penalty.requires_grad:
-        own = torch.autograd.grad(penalty, tensors, retain_graph=True, allow_unused=True)
-    hooks = []
-    for (tensor, gradients), extra in zip(at_surface, own, strict=True):
-        total = torch.zeros_like(tensor) if extra is None else extra.clone()
-        for task, gradient in gradients.items():
-            total.add_(gradient, alpha=weights[task])
-        hooks.append(tensor.register_hook(_replaced_by(total)))
+        own = torch.autograd.grad(penalty, tuple(weighed), retain_graph=True, allow_unused=True)
+        for gradient, extra in zip(weighed.values(), own, strict=True):
+            if extra is not None:
+                gradient.add_(extra)
+    hooks = [tensor.register_hook(_replaced_by(given)) for tensor, given in weighed.items()]
     try:
         weighted_backward(losses, dict.fromkeys(losses, 1.0), penalty)
     finally:

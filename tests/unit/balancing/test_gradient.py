@@ -93,6 +93,17 @@ def test_a_gradient_that_is_not_finite_is_left_out_and_the_graph_stays_usable() 
     assert_close(below.grad, 3 * (0.5 * 5.0 + 2.0 * surface.detach()))
 
 
+def test_what_only_lost_tasks_share_gets_nothing() -> None:
+    below, surface, _, losses = network()
+    other = torch.ones(2, requires_grad=True)
+    broken = (other - other.detach()).sqrt().sum()
+    losses |= {"c": broken, "d": 2 * broken}
+    told = Given(0.5, 2.0).backward(losses, None, Cut("shared", (surface, other)))
+    assert told == {"a": 0.5, "b": 2.0, "c": 0.0, "d": 0.0}
+    assert other.grad is None
+    assert_close(below.grad, 3 * (0.5 * 5.0 + 2.0 * surface.detach()))
+
+
 def test_no_hook_is_left_behind() -> None:
     below, _, tower, losses = network()
     Given(3.0, 2.0, surface="parameters").backward(losses, None, Cut("parameters", (below, tower)))
