@@ -22,6 +22,7 @@ class AlignedMTL(GradientBalancer):
     Stability: experimental.
 
     Example:
+        >>> import torch
         >>> rule = AlignedMTL()
         >>> rule.weigh(torch.tensor([[4.0, 0.0], [0.0, 1.0]]), {"click": 1.0, "like": 1.0})
         tensor([0.5000, 1.0000])

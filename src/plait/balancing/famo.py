@@ -30,8 +30,9 @@ class FAMO(LossBalancer):
     Stability: experimental.
 
     Example:
-        >>> FAMO().weigh({"click": 1.0, "watch": 3.0})
-        {'click': 1.5, 'watch': 0.5}
+        >>> weights = FAMO().weigh({"click": 1.0, "watch": 3.0})
+        >>> round(weights["click"], 6), round(weights["watch"], 6)
+        (1.5, 0.5)
 
     Args:
         learning_rate: of ξ.

@@ -26,6 +26,7 @@ class IMTLG(GradientBalancer):
     Stability: experimental.
 
     Example:
+        >>> import torch
         >>> rule = IMTLG()
         >>> rule.weigh(torch.tensor([[4.0, 0.0], [0.0, 1.0]]), {"click": 1.0, "like": 1.0})
         tensor([0.6667, 1.3333])

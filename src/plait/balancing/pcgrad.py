@@ -27,6 +27,7 @@ class PCGrad(GradientBalancer):
     Stability: experimental.
 
     Example:
+        >>> import torch
         >>> rule = PCGrad()
         >>> rule.weigh(torch.tensor([[1.0, -0.5], [-0.5, 1.0]]), {"click": 1.0, "like": 1.0})
         tensor([1.5000, 1.5000])

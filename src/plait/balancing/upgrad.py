@@ -24,6 +24,7 @@ class UPGrad(GradientBalancer):
     Stability: experimental.
 
     Example:
+        >>> import torch
         >>> rule = UPGrad()
         >>> rule.weigh(torch.tensor([[1.0, 0.5], [0.5, 1.0]]), {"click": 1.0, "like": 1.0})
         tensor([1., 1.])
