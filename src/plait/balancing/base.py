@@ -5,10 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+from .cut import Cut, Gradients, Surface
+
+Cost = Literal["plain", "second look", "gradient a task"]
+"""What a step costs: a plain one, one more forward pass, or a backward pass a task to a surface."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,51 @@ class Balancer(ABC):
     `backward` runs the backward pass and answers with the weights that were in effect. A task that
     is absent from the batch has no entry in `losses`, and a loss that is not finite is left out of
     the step by the trainer before this is called; state that belongs to such a task is kept.
+
+    Attributes:
+        surface: where the rule wants each task's gradient; None where it reads none.
+        surfaces: what `surface` may be.
+        cost: what a step costs beside a plain one.
+        needs_gradients: whether it reads the gradient of each task.
+        needs_second_look: whether `after_step` wants the losses of the same rows after the step.
+        needs_two_tasks: whether it has no meaning for a single task.
+        paper: where the rule was published; empty for what needs no paper.
+        when: in which case it is worth trying.
+        gradients: what the last `backward` saw of the tasks' gradients; None where it saw none.
     """
 
+    surface: Surface | None = None
+    surfaces: tuple[Surface, ...] = ()
+    cost: Cost = "plain"
+    needs_gradients: bool = False
+    needs_second_look: bool = False
+    needs_two_tasks: bool = False
+    paper: str = ""
+    when: str = ""
+    gradients: Gradients | None = None
+
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
-        """Learn what the training set says of the tasks; called once before the first step."""
+        """Learn what the training set says of the tasks, and forget every earlier run.
+
+        Called once before the first step, and before `load_state_dict`.
+        """
         return
 
     @abstractmethod
-    def backward(self, losses: Mapping[str, Tensor], penalty: Tensor | None) -> dict[str, float]:
-        """Backward pass of the balanced losses and of `penalty`; the weights in effect, by task."""
+    def backward(
+        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
+    ) -> dict[str, float]:
+        """Backward pass of the balanced losses and of `penalty`; the weights in effect, by task.
+
+        Args:
+            losses: finite, by task.
+            penalty: a loss that no weight touches.
+            cut: the tensors of `surface`, where the rule has one.
+        """
+
+    def after_step(self, losses: Mapping[str, float]) -> None:
+        """See the losses of the same rows after the step, where `needs_second_look`."""
+        return
 
     def state_dict(self) -> dict[str, Any]:
         """What must be kept for a resumed run; plain numbers and lists."""
@@ -60,12 +101,38 @@ class StaticBalancer(Balancer):
     def weight(self, task: str) -> float:
         """The weight of a task's loss."""
 
-    def backward(self, losses: Mapping[str, Tensor], penalty: Tensor | None) -> dict[str, float]:
+    def backward(
+        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
+    ) -> dict[str, float]:
         """One backward pass of the weighted sum; a task of weight 0 is left out of it."""
         weights = {task: self.weight(task) for task in losses}
-        terms = [loss * weights[task] for task, loss in losses.items() if weights[task] != 0.0]
-        if penalty is not None:
-            terms.append(penalty)
-        if terms:
-            torch.stack(terms).sum().backward()
+        weighted_backward(losses, weights, penalty)
         return weights
+
+
+class LossBalancer(Balancer):
+    """A rule that reads the values of the losses. Subclasses say which weights follow."""
+
+    @abstractmethod
+    def weigh(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """The weights of this step, from the losses that are there; state goes one step on."""
+
+    def backward(
+        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
+    ) -> dict[str, float]:
+        """One backward pass of the weighted sum. No gradient goes through the weights."""
+        values = {task: float(loss.detach()) for task, loss in losses.items()}
+        weights = self.weigh(values) if values else {}
+        weighted_backward(losses, weights, penalty)
+        return weights
+
+
+def weighted_backward(
+    losses: Mapping[str, Tensor], weights: Mapping[str, float], penalty: Tensor | None
+) -> None:
+    """One backward pass of the weighted losses and the penalty; what weighs 0 is left out."""
+    terms = [loss * weights[task] for task, loss in losses.items() if weights[task] != 0.0]
+    if penalty is not None:
+        terms.append(penalty)
+    if terms:
+        torch.stack(terms).sum().backward()

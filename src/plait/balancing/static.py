@@ -19,6 +19,8 @@ class Equal(StaticBalancer):
         1.0
     """
 
+    when = "the default; hard to beat once losses are on like scales"
+
     def weight(self, task: str) -> float:
         """One for every task."""
         return 1.0
@@ -36,6 +38,8 @@ class Fixed(StaticBalancer):
     Raises:
         TaskError: a weight that is negative, or none that is positive.
     """
+
+    when = "you know what a task is worth, or tune: the most reliable gain"
 
     def __init__(self, *, weights: Mapping[str, float]) -> None:
         if any(not weight >= 0 for weight in weights.values()) or not any(weights.values()):
@@ -78,6 +82,8 @@ class BaseRate(StaticBalancer):
         >>> rule.weight("buy")
         2.0
     """
+
+    when = "rates that differ by a factor of ten or more; try it first"
 
     def __init__(self) -> None:
         self._entropy: dict[str, float | None] = {}

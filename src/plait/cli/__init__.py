@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from .balancing import balancers
 from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .demo import demo
@@ -41,6 +42,7 @@ for command in (
     simulate,
     data,
     models,
+    balancers,
     schema,
 ):
     app.command()(command)

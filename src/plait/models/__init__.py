@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .cutting import cut_at, cuttable
 from .entries import entry_widths
 from .late import InteractionFactory
 from .model import (
@@ -25,6 +26,8 @@ __all__ = [
     "SequenceFactory",
     "Tower",
     "Trace",
+    "cut_at",
+    "cuttable",
     "entry_widths",
     "module_name",
     "rows_of",

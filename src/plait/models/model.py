@@ -22,6 +22,7 @@ from plait.modules import ListVectors, Run, Tables, mean_pool
 from plait.modules.interactions import Entry, Interacted
 from plait.tasks import Task, check_tasks
 
+from .cutting import apart
 from .entries import (
     TOKEN_WIDTH,
     encode_numbers,
@@ -348,9 +349,9 @@ class MultiTaskModel(nn.Module):
 
     def trace(self, batch: Batch) -> Trace:
         """All stages up to `split`, with the tensors in between."""
-        fields = self.lookup(batch)
-        encoded = self.encode(fields)
-        shared = self.share(encoded)
+        fields = apart("tables", self.lookup(batch))
+        encoded = apart("encoded", self.encode(fields))
+        shared = apart("shared", self.share(encoded))
         return Trace(fields, encoded, shared, self.split(shared))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

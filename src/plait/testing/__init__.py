@@ -10,7 +10,7 @@ A suite is a class to subclass in a pytest file. Say how the part is made; the t
 from __future__ import annotations
 
 from .architectures import ArchitectureContract
-from .balancers import BalancerContract
+from .balancers import BalancerContract, GradientBalancerContract
 from .examples import small_batch, small_model
 from .heads import HeadCase, HeadContract
 from .interactions import InteractionContract
@@ -24,6 +24,7 @@ __all__ = [
     "SURFACES",
     "ArchitectureContract",
     "BalancerContract",
+    "GradientBalancerContract",
     "HeadCase",
     "HeadContract",
     "InteractionContract",

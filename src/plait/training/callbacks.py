@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from plait.balancing import Gradients
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -19,6 +21,7 @@ class StepReport:
         rows: rows in the batch.
         losses: loss by task; a task without an observed row has none.
         weights: weight in effect by task.
+        gradients: what the balancer saw of the tasks' gradients; None where it read none.
     """
 
     step: int
@@ -27,6 +30,7 @@ class StepReport:
     rows: int
     losses: Mapping[str, float]
     weights: Mapping[str, float]
+    gradients: Gradients | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class EvaluationReport:
         mix: the weighted mean of `scores` that stopping reads; nan where it cannot be computed.
         is_best: whether the mix is the best so far.
         seconds: time since training began, earlier sessions of a resumed run included.
+        balance: means since the last evaluation of the `weights` in effect, by task, and where
+            gradients were read, of their `norms` by task, their `cosines` by pair, and the share of
+            steps in which a cosine was below 0 (`conflicts`).
     """
 
     step: int
@@ -50,6 +57,7 @@ class EvaluationReport:
     mix: float
     is_best: bool
     seconds: float
+    balance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

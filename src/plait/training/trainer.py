@@ -9,22 +9,24 @@ from pathlib import Path
 
 import torch
 
-from plait.balancing import Balancer, Equal
+from plait.balancing import Balancer, Cut, Equal
 from plait.data.batch import Batch
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
-from plait.errors import TrainingInterrupted, UnknownNameError
-from plait.models import MultiTaskModel
+from plait.errors import ConfigurationError, TrainingInterrupted, UnknownNameError
+from plait.models import MultiTaskModel, cut_at, cuttable
 from plait.modules import compiled_blocks
 
 from .archive import Archive, Entry
+from .balance import BalanceLog
 from .callbacks import Callback, EvaluationReport, History, StepReport
 from .checkpoint import read_checkpoint, write_checkpoint
 from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
 from .judging import fits, mix, scores
-from .objective import Objective, Supervised
+from .objective import Losses, Objective, Supervised
 from .prediction import predict_store
+from .second_look import SecondLook
 from .settings import Training
 from .setup import expected_shares, make_loader, task_facts
 from .stepping import Stepper
@@ -83,6 +85,7 @@ class Trainer:
         self._seconds_before = 0.0
         self._loss_sums: dict[str, float] = {}
         self._loss_counts: dict[str, int] = {}
+        self._balance = BalanceLog()
 
     def fit(self, train: Store, valid: Store | None = None) -> History:
         """Train, and leave the best weights in the model.
@@ -159,14 +162,21 @@ class Trainer:
 
     def _step(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
         self.model.train()
-        losses = objective.losses(self.model, batch, self.stepper.steps)
+        again = SecondLook(self._device()) if self.balancer.needs_second_look else None
+        with cuttable(self.balancer.surface):
+            losses = objective.losses(self.model, batch, self.stepper.steps)
         values = {name: float(loss.detach()) for name, loss in losses.tasks.items()}
         finite = self.guard.finite(losses.tasks, values, batch)
         self.stepper.zero_grad()
         weights: dict[str, float] = {}
         if finite or losses.penalty is not None:
-            weights = self.balancer.backward(finite, losses.penalty)
+            cut = self._cut(objective, losses)
+            weights = self.balancer.backward(finite, losses.penalty, cut)
         self.stepper.step()
+        if again is not None and finite:
+            step = self.stepper.steps - 1
+            self.balancer.after_step(again.losses(objective, self.model, batch, step))
+        self._balance.add(weights, self.balancer.gradients)
         for name in finite:
             self._loss_sums[name] = self._loss_sums.get(name, 0.0) + values[name]
             self._loss_counts[name] = self._loss_counts.get(name, 0) + 1
@@ -178,9 +188,24 @@ class Trainer:
                 rows=len(batch),
                 losses=values,
                 weights=weights,
+                gradients=self.balancer.gradients,
             )
             for callback in self.callbacks:
                 callback.on_step(report)
+
+    def _cut(self, objective: Objective, losses: Losses) -> Cut | None:
+        """Where the balancer reads gradients; None where it reads none."""
+        surface = self.balancer.surface
+        if surface is None:
+            return None
+        cut = cut_at(surface, self.model, losses.trace)
+        if cut is None:
+            raise ConfigurationError(
+                f"{type(self.balancer).__name__} reads gradients at the surface {surface!r}, and "
+                f"{type(objective).__name__} tells of no stage to cut at: its gradients reach the "
+                'network by more than one road. Set `surface` to "parameters".'
+            )
+        return cut
 
     def _evaluate(self, valid: Store | None, epoch: int) -> None:
         losses = {name: s / self._loss_counts[name] for name, s in self._loss_sums.items()}
@@ -208,6 +233,7 @@ class Trainer:
             mix=value,
             is_best=is_best,
             seconds=self._seconds(),
+            balance=self._balance.close().to_json(),
         )
         self.history.evaluations.append(report)
         for callback in self.callbacks:
@@ -239,6 +265,7 @@ class Trainer:
             "bad_steps": self.guard.in_a_row,
             "loss_sums": self._loss_sums,
             "loss_counts": self._loss_counts,
+            "balance": self._balance.state_dict(),
             "seconds": self._seconds(),
         }
         write_checkpoint(self.folder / "checkpoint", tensors, state)
@@ -267,6 +294,8 @@ class Trainer:
         self._waited, self.guard.in_a_row = state["waited"], state["bad_steps"]
         self.guard.skipped = self.history.skipped
         self._loss_sums, self._loss_counts = state["loss_sums"], state["loss_counts"]
+        if "balance" in state:  # not in checkpoints of older versions
+            self._balance.load_state_dict(state["balance"])
         self._seconds_before = state["seconds"]
         if self._waited < self.settings.patience and not self._is_last(loader):
             self.history.stopped = ""  # the run was given more time than it had

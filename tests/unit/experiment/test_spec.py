@@ -24,7 +24,7 @@ from plait.architectures import (
     PositionBias,
     Widths,
 )
-from plait.balancing import BALANCERS, Balancer, Equal, Fixed
+from plait.balancing import BALANCERS, PCD, Balancer, Equal, Fixed, MetaBalance
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Schema, Sequence
 from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
@@ -46,6 +46,8 @@ NEEDED: dict[type, dict[str, object]] = {
     PositionBias: {"tasks": ("like",)},
     DBMTL: {"parents": {"buy": ("like",)}},
     Fixed: {"weights": {"like": 1.0, "buy": 0.5}},
+    MetaBalance: {"target": "buy"},
+    PCD: {"target": "buy"},
     ColumnSplit: {"column": "fold"},
 }
 """Settings without a default, or without a default that is enough."""
@@ -369,6 +371,14 @@ def test_an_empty_file_is_told_what_it_needs(tmp_path: Path) -> None:
         ("split.test_from=soon", "must be a date or a date and time or a number"),
         ("balancing=Fixed", "`balancing.weights` is missing"),
         ("balancing={name='Fixed', weights={like=1}}", "There is no weight for task 'buy'."),
+        (
+            "balancing={name='PCD', target='by'}",
+            "There is no task 'by' in `target` of PCD. Did you",
+        ),
+        (
+            "balancing={name='MGDA', surface='trunk'}",
+            '`balancing.surface` cannot be the text "trunk". Known: encoded,',
+        ),
         ("method=joint", '`method` must be a table with `kind`; got the text "joint".'),
         ("method.kind=joined", "there is no way to learn 'joined'. Did you mean 'joint'?"),
         ("method={kind='joint', min_positives=-1}", "`min_positives` must be at least 0, got -1."),

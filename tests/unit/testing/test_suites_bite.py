@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from plait.architectures import Derived, Encoded, Link, Shared, SharedBottom, Widths
+from plait.balancing import Cut, GradientBalancer, GradNorm
 from plait.heads import Rows, TargetFacts
 from plait.heads.binary import BinaryHead
 from plait.metrics import AUC, Metric
 from plait.tasks import Binary, Task
 from plait.testing import (
     ArchitectureContract,
+    GradientBalancerContract,
     HeadCase,
     HeadContract,
     LinkContract,
@@ -205,6 +207,40 @@ def test_a_broken_metric_fails(broken: type[AUC], test: str) -> None:
     class Suite(MetricContract):
         def make(self) -> Metric:
             return broken()
+
+    with pytest.raises(AssertionError):
+        getattr(Suite(), test)()
+
+
+class _TellsOtherWeights(GradNorm):
+    def backward(
+        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
+    ) -> dict[str, float]:
+        return {t: 2 * w for t, w in super().backward(losses, penalty, cut).items()}
+
+
+class _ForgetsItsState(GradNorm):
+    def state_dict(self) -> dict[str, object]:
+        return {"weights": {}, "first": {}}
+
+
+class _GoesOnWhereTheLastRunEnded(GradNorm):
+    def prepare(self, facts: Mapping[str, object]) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (_TellsOtherWeights, "test_the_gradient_follows_the_weights_that_it_tells"),
+        (_ForgetsItsState, "test_its_state_goes_through_json"),
+        (_GoesOnWhereTheLastRunEnded, "test_its_state_goes_through_json"),
+    ],
+)
+def test_a_broken_gradient_balancer_fails(broken: type[GradNorm], test: str) -> None:
+    class Suite(GradientBalancerContract):
+        def make(self) -> GradientBalancer:
+            return broken(surface="parameters", learning_rate=0.1)
 
     with pytest.raises(AssertionError):
         getattr(Suite(), test)()

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 from torch import Tensor
 
-from plait.balancing import Balancer, TaskFacts
+from plait.balancing import Balancer, Cut, TaskFacts
 from plait.data.batch import Batch
 from plait.models import Fields, MultiTaskModel
 from plait.training import stepping
@@ -61,17 +61,26 @@ class TimedBalancer(Balancer):
     def __init__(self, balancer: Balancer, clock: Clock) -> None:
         self._balancer = balancer
         self._clock = clock
+        self.surface = balancer.surface
+        self.needs_second_look = balancer.needs_second_look
 
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
         """Hand the facts on."""
         self._balancer.prepare(facts)
 
-    def backward(self, losses: Mapping[str, Tensor], penalty: Tensor | None) -> dict[str, float]:
+    def backward(
+        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
+    ) -> dict[str, float]:
         """The backward pass of the balancer."""
         self._clock.switch("backward")
-        weights = self._balancer.backward(losses, penalty)
+        weights = self._balancer.backward(losses, penalty, cut)
+        self.gradients = self._balancer.gradients
         self._clock.switch("step")
         return weights
+
+    def after_step(self, losses: Mapping[str, float]) -> None:
+        """Hand the losses on."""
+        self._balancer.after_step(losses)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from plait.studies.page.blocks import Block, Figure, Figures, Notice, Section, T
 from plait.studies.page.charts import Series, line_chart
 from plait.studies.page.numbers import count, joined, number, percent
 
+from .balancing import balancing_blocks
 from .findings import Findings
 from .parts import PartSummary
 from .wording import PARTS_IN_WORDS
@@ -67,6 +68,7 @@ def training_section(findings: Findings) -> Section:
     if kept is not None:
         told += f" The dashed line marks step {kept:,}, whose weights were kept."
     blocks: list[Block] = [told, Figures(tuple(figures))]
+    blocks += balancing_blocks(findings.balancing, reports[-1].balance)
     if kept is not None and kept == reports[-1].step and "all steps" in findings.stopped:
         blocks.insert(
             0,
