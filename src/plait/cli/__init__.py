@@ -14,6 +14,7 @@ from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .demo import demo
 from .drafting import init
+from .learn_curve import learn_curve
 from .studies import doctor, profile, report
 
 __all__ = ["app", "main"]
@@ -37,6 +38,7 @@ for command in (
     report,
     doctor,
     profile,
+    learn_curve,
     simulate,
     data,
     schema,
