@@ -84,10 +84,11 @@ def check_labels_left(
 
 def _check_sides(seen: NDArray[np.float32], task: Task, where: str) -> None:
     lacking = {"positive": not (seen > 0).any(), "negative": not (seen < 1).any()}
+    labels = "1 label" if len(seen) == 1 else f"{len(seen):,} labels"
     for side, is_lacking in lacking.items():
         if is_lacking:
             raise ConfigurationError(
-                f"{where}, task {task.name!r} has {len(seen):,} labels in one of the draws and no "
+                f"{where}, task {task.name!r} has {labels} in one of the draws and no "
                 f"{side} one among them. {_WAY_OUT}"
             )
 

@@ -18,6 +18,7 @@ from plait.balancing import Equal
 from plait.data.history import History
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog, prepare
+from plait.data.schema import Schema
 from plait.data.store import Store
 from plait.errors import (
     ArtifactError,
@@ -327,7 +328,7 @@ def _given(arguments: dict[str, Any], settings: CurveSettings) -> tuple[dict[str
         shown = [task.name for task in history.remembered(arguments["tasks"])]
         kept = [name for name in shown if settings.task is not None and name != settings.task]
         if kept != shown:
-            history = replace(history, tasks=tuple(kept))
+            history = _remembering(history, kept, arguments["schema"])
             notes.append(
                 "The history features that come from labels of "
                 f"{settings.task or 'the tasks'} are left out here, since they would show what is "
@@ -336,6 +337,14 @@ def _given(arguments: dict[str, Any], settings: CurveSettings) -> tuple[dict[str
     if arguments.get("method") is not None:
         notes.append("The way to learn that the file names ([method]) is left aside here.")
     return {**arguments, "history": False if history is None else history}, notes
+
+
+def _remembering(history: History, tasks: Sequence[str], schema: Schema) -> History | None:
+    """The history with the labels of these tasks only; None where nothing is left of it."""
+    without_labels = {"count", "recency"} if schema.time else {"count"}
+    if not tasks and not history.sequence_length and without_labels.isdisjoint(history.features):
+        return None
+    return replace(history, tasks=tuple(tasks))
 
 
 def _make(folder: Path) -> None:

@@ -55,5 +55,3 @@ def curve(
         for place in places_of(settings)
     ]
     return LearnCurve(folder, "my.toml", settings, tuple(tasks), (8000, 1000), tuple(cells))
-
-

@@ -82,9 +82,7 @@ def test_as_many_labels_of_each_task_are_turned_round_as_was_said(
         seen = store.observed(name)
         turned = seen & (store.labels(name) != made.labels[:, place])
         assert turned.sum() == round(flip * seen.sum())
-        np.testing.assert_array_equal(
-            store.labels(name)[turned], 1 - made.labels[:, place][turned]
-        )
+        np.testing.assert_array_equal(store.labels(name)[turned], 1 - made.labels[:, place][turned])
         assert not store.labels(name)[~seen].any()
     facts = store.facts["tasks"]["buy"]
     assert facts["observed"] == store.observed("buy").sum()
@@ -122,9 +120,7 @@ def test_lists_that_are_ranked_stay_whole(made: Made) -> None:
     labelled = made.observed.any(axis=1)
     kept = np.unique(requests[found["click"] | found["buy"]])
     assert len(kept) == round(0.1 * len(np.unique(requests[labelled])))
-    np.testing.assert_array_equal(
-        found["click"], made.observed[:, 0] & np.isin(requests, kept)
-    )
+    np.testing.assert_array_equal(found["click"], made.observed[:, 0] & np.isin(requests, kept))
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +154,7 @@ def test_a_task_without_one_side_is_told_before_training(
 def test_a_task_without_a_label_is_told_before_training(data: Data) -> None:
     none = np.zeros(data.train.num_rows, dtype=np.bool_)
     store = data.train.relabelled(observed={"rating": none})
-    with pytest.raises(ConfigurationError, match="Task 'rating' has no observed label.*Leave this"):
+    with pytest.raises(ConfigurationError, match=r"'rating' has no observed label.*Leave this"):
         check(data, store)
 
 

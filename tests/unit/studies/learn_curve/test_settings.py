@@ -49,5 +49,5 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_an_unknown_way_to_learn_is_named_with_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="way to learn 'hybrd'. Did you mean 'hybrid'"):
+    with pytest.raises(UnknownNameError, match=r"way to learn 'hybrd'\. Did you mean 'hybrid'"):
         CurveSettings(families=("hybrd",))  # type: ignore[arg-type] # what a command may bring
