@@ -36,7 +36,7 @@ from plait.studies.page.html import html_of
 from plait.studies.page.markdown import markdown_of
 from plait.studies.profile.building import log_of, model_of
 from plait.studies.report.wording import PARTS_IN_WORDS
-from plait.tasks import Task
+from plait.tasks import Binary, Task
 from plait.training import Training, evaluate_store, finish, warm_up
 from plait.training.checkpoint import write_json
 
@@ -180,6 +180,11 @@ class _Study:
                     "needs validation rows to choose when a training stops, and rows to judge on. "
                     f"Give the split some (`split.{part}`)."
                 )
+        if any(self.settings.flips) and not any(isinstance(t, Binary) for t in self.hidden):
+            raise ConfigurationError(
+                "`flips` turn binary labels round, and no task whose labels are hidden is binary. "
+                "Give 0 alone (`--flips 0`)."
+            )
         spare = model_of(self.given, self.prepared, self.log)
         _claim(self.folder, self._description(spare))
         for seed in range(self.settings.seeds):

@@ -258,6 +258,7 @@ def test_what_cannot_learn_here_is_told_and_the_rest_goes_on(
     ("settings", "said"),
     [
         (CurveSettings(task="clik"), "There is no task 'clik'. Did you mean 'click'"),
+        (CurveSettings(task="stars"), "no task whose labels are hidden is binary. Give 0 alone"),
         (
             CurveSettings(task="click", shares=(0.001,), flips=(0.0,)),
             "With 0.1 % of the labels, 0 % of them turned round, task 'click' has 1 label in",
