@@ -15,6 +15,7 @@ from .catalog import data
 from .commands import evaluate, predict, schema, simulate, train
 from .demo import demo
 from .drafting import init
+from .learn_curve import learn_curve
 from .models import models
 from .studies import doctor, profile, report
 
@@ -39,6 +40,7 @@ for command in (
     report,
     doctor,
     profile,
+    learn_curve,
     simulate,
     data,
     models,

@@ -8,6 +8,7 @@ what. The folder appears under its name when all of it is on disk, and not befor
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import Tensor
 from plait.errors import ArtifactError, UnknownNameError
 
 from .batch import Batch, Column, Layout, Lists, Number, Table
+from .label_facts import LabelFacts
 from .mapped import Matrix, Ragged, map_file, matrix
 
 __all__ = ["Store"]
@@ -184,6 +186,39 @@ class Store:
             keys=self._take_columns("keys", self.layout.keys, rows),
             rows=torch.from_numpy(rows.copy()),
         )
+
+    def relabelled(
+        self,
+        *,
+        observed: Mapping[str, NDArray[np.bool_]],
+        labels: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> Store:
+        """The same rows with fewer or other labels, for a study of them; nothing is written.
+
+        Features stay mapped; labels, masks and weights of all tasks are held in memory.
+
+        Args:
+            observed: by task, where its label counts, `[N]`. What did not count before does not
+                count now. Tasks that are not named stay as they are.
+            labels: by task, other labels, `[N]`.
+
+        Raises:
+            UnknownNameError: a name that is no task.
+        """
+        groups = {name: self._groups[name].copy() for name in ("labels", "observed", "weights")}
+        for task, column in (labels or {}).items():
+            groups["labels"][:, self._place(task)] = column
+        for task, mask in observed.items():
+            groups["observed"][:, self._place(task)] &= mask
+        counts = groups["observed"].view(np.bool_)
+        groups["labels"][~counts] = 0.0
+        groups["weights"][~counts] = 0.0
+        facts = LabelFacts(self.tasks)
+        facts.add(groups["labels"], counts, groups["weights"])
+        made = copy.copy(self)
+        made._groups = {**self._groups, **groups}
+        made.facts = {**self.facts, "tasks": facts.to_json()}
+        return made
 
     def _take(self, group: str, rows: NDArray[np.int64]) -> Tensor:
         return _taken(self._groups[group], rows)

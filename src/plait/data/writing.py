@@ -20,6 +20,7 @@ from plait.errors import DataError
 from .batch import Layout
 from .canonical import role_codes
 from .files import replacing, sync
+from .label_facts import LabelFacts
 from .mapped import RawFile, write_file
 from .prepared import Prepared
 from .scratch import ColumnsFile, ListFiles
@@ -67,7 +68,8 @@ class StoreWriter:
         self._tasks, self._extras = tuple(tasks), tuple(extras)
         self._fingerprint = fingerprint
         self._num_rows = 0
-        self._facts = _Facts(self._tasks)
+        self._nulls: dict[str, int] = {}
+        self._facts = LabelFacts(self._tasks)
         self._widths = _widths(self._layout, self._tasks, self._extras)
         self._partial = self.folder.with_name(f".{self.folder.name}.partial")
         self._is_open = True
@@ -198,7 +200,7 @@ class StoreWriter:
             if role not in keys:
                 raise DataError(f"`keys` lacks the role {role!r}; it has {sorted(keys)}.")
             codes[:, place], nulls = role_codes(keys[role], column=role, first_row=self._num_rows)
-            self._facts.nulls[role] = self._facts.nulls.get(role, 0) + nulls
+            self._nulls[role] = self._nulls.get(role, 0) + nulls
         return codes
 
     def _remove_scratch(self) -> None:
@@ -215,41 +217,9 @@ class StoreWriter:
             "tasks": self._tasks,
             "extras": self._extras,
             "columns": self._columns.names,
-            "facts": self._facts.to_json(),
+            "facts": {"tasks": self._facts.to_json(), "nulls": self._nulls},
             "fingerprint": self._fingerprint,
         }
-
-
-class _Facts:
-    """Observed rows, positives and weight by task, and null rows by role."""
-
-    def __init__(self, tasks: tuple[str, ...]) -> None:
-        self.nulls: dict[str, int] = {}
-        self._tasks = tasks
-        self._observed = np.zeros(len(tasks), dtype=np.int64)
-        self._positives = np.zeros(len(tasks), dtype=np.int64)
-        self._weight = np.zeros(len(tasks))
-
-    def add(
-        self,
-        labels: NDArray[np.float32],
-        observed: NDArray[np.bool_],
-        weights: NDArray[np.float32],
-    ) -> None:
-        self._observed += observed.sum(axis=0)
-        self._positives += ((labels > 0) & observed).sum(axis=0)
-        self._weight += np.where(observed, weights, 0.0).sum(axis=0, dtype=np.float64)
-
-    def to_json(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {
-            task: {
-                "observed": int(self._observed[place]),
-                "positives": int(self._positives[place]),
-                "weight": float(self._weight[place]),
-            }
-            for place, task in enumerate(self._tasks)
-        }
-        return {"tasks": facts, "nulls": self.nulls}
 
 
 def _widths(layout: Layout, tasks: tuple[str, ...], extras: tuple[str, ...]) -> dict[str, int]:

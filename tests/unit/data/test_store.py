@@ -110,6 +110,41 @@ def test_the_store_says_what_it_holds(made: Made) -> None:
     assert store.facts["nulls"] == {"user": 0, "request": 0}
 
 
+def test_other_labels_leave_features_and_files_alone(made: Made) -> None:
+    files = {path.name: path.read_bytes() for path in made.store.folder.iterdir()}
+    kept = np.arange(40) % 3 == 0
+    turned = 1 - made.labels[:, 1]
+    other = made.store.relabelled(observed={"buy": kept}, labels={"buy": turned})
+    seen = made.observed[:, 1] & kept
+    np.testing.assert_array_equal(other.observed("buy"), seen)
+    np.testing.assert_array_equal(other.labels("buy"), np.where(seen, turned, 0))
+    np.testing.assert_array_equal(other.weights("buy"), np.where(seen, made.weights[:, 1], 0))
+    np.testing.assert_array_equal(other.labels("click"), made.labels[:, 0])
+    np.testing.assert_array_equal(made.store.observed("buy"), made.observed[:, 1])
+    one, own = other.batch(slice(None)), made.store.batch(slice(None))
+    assert torch.equal(one.ids, own.ids)
+    assert one.observed["buy"].tolist() == seen.tolist()
+    assert one.observed["click"].tolist() == made.observed[:, 0].tolist()
+    assert {path.name: path.read_bytes() for path in made.store.folder.iterdir()} == files
+
+
+def test_other_labels_are_counted_anew(made: Made) -> None:
+    other = made.store.relabelled(observed={"buy": np.arange(40) < 10})
+    buy = other.facts["tasks"]["buy"]
+    assert buy["observed"] == made.observed[:10, 1].sum()
+    assert buy["positives"] == made.labels[:10, 1].sum()
+    assert buy["weight"] == pytest.approx(made.weights[:10, 1].sum(dtype=np.float64))
+    assert other.facts["tasks"]["click"] == made.store.facts["tasks"]["click"]
+    assert other.facts["nulls"] == made.store.facts["nulls"]
+    whole = made.store.relabelled(observed={})
+    assert whole.facts == made.store.facts
+
+
+def test_other_labels_need_a_task(made: Made) -> None:
+    with pytest.raises(UnknownNameError, match="no task 'by' in the store"):
+        made.store.relabelled(observed={"by": np.ones(40, dtype=np.bool_)})
+
+
 def test_a_store_without_rows_is_harmless(tmp_path: Path) -> None:
     store = make(tmp_path / "empty", 0).store
     assert store.num_rows == 0

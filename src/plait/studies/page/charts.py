@@ -9,13 +9,9 @@ from xml.etree.ElementTree import Element
 
 from .nodes import node
 from .numbers import short
+from .shapes import LEFT, WIDTH, range_of, stroke, svg, words
 
 __all__ = ["Bar", "Scale", "Series", "calibration_chart", "forest_chart", "line_chart", "ticks"]
-
-WIDTH = 360.0
-"""Of every drawing, in the units of its box: about a phone's, so that letters keep their size."""
-LEFT = 58.0
-"""Where the plane of a chart with a vertical axis begins."""
 
 
 class Scale(NamedTuple):
@@ -74,10 +70,10 @@ def ticks(low: float, high: float, *, most: int = 4) -> list[float]:
 def forest_chart(bars: Sequence[Bar], *, title: str, axis: str) -> Element:
     """Values with their intervals, one below another, on one axis."""
     known = [number for bar in bars for number in bar[1:4] if math.isfinite(number)]
-    low, high = _range(known)
+    low, high = range_of(known)
     x = Scale(low, high, 132.0, WIDTH - 16)
     bottom = 10.0 + 26 * len(bars)
-    drawing = _svg(bottom + 38, title)
+    drawing = svg(bottom + 38, title)
     _x_axis(drawing, x, axis, bottom)
     for place, bar in enumerate(bars):
         drawing.append(_forest_line(bar, x, y=23.0 + 26 * place))
@@ -90,13 +86,13 @@ def line_chart(
     """Lines over steps or epochs; `mark` is the x of the state that was kept."""
     xs = [x for line in series for x, _ in line.points]
     ys = [y for line in series for _, y in line.points if math.isfinite(y)]
-    x = Scale(*_range(xs, margin=0.02), LEFT, WIDTH - 14)
-    y = Scale(*_range(ys), 150.0, 24.0)
-    drawing = _svg(188, title)
+    x = Scale(*range_of(xs, margin=0.02), LEFT, WIDTH - 14)
+    y = Scale(*range_of(ys), 150.0, 24.0)
+    drawing = svg(188, title)
     _x_axis(drawing, x, axes[0], 150.0)
     _y_axis(drawing, y, axes[1], x.last)
     if mark is not None:
-        drawing.append(_line("mark", x(mark), 24, x(mark), 150))
+        drawing.append(stroke("mark", x(mark), 24, x(mark), 150))
     for line in series:
         places = [(x(a), y(b)) for a, b in line.points if math.isfinite(b)]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
@@ -111,13 +107,13 @@ def calibration_chart(points: Sequence[tuple[float, float, float]], *, title: st
     Both axes run over the same numbers, so that the dashed line is the diagonal.
     """
     ends = [(a, b - error, b + error) for a, b, error in points]
-    low, high = _range([number for end in ends for number in end])
+    low, high = range_of([number for end in ends for number in end])
     x, y = Scale(low, high, LEFT, WIDTH - 14), Scale(low, high, 250.0, 24.0)
-    drawing = _svg(288, title)
+    drawing = svg(288, title)
     _x_axis(drawing, x, "mean prediction", 250.0)
     _y_axis(drawing, y, "mean label", x.last)
-    drawing.append(_line("mark", x(low), y(low), x(high), y(high)))
-    drawing.extend(_line("bar", x(a), y(b - e), x(a), y(b + e)) for a, b, e in points)
+    drawing.append(stroke("mark", x(low), y(low), x(high), y(high)))
+    drawing.extend(stroke("bar", x(a), y(b - e), x(a), y(b + e)) for a, b, e in points)
     places = [(x(a), y(b)) for a, b, _ in points]
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
     drawing.append(node("polyline", {"class": "line c0", "points": path}))
@@ -125,44 +121,26 @@ def calibration_chart(points: Sequence[tuple[float, float, float]], *, title: st
     return drawing
 
 
-def _range(values: Sequence[float], *, margin: float = 0.06) -> tuple[float, float]:
-    if not values:
-        return 0.0, 1.0
-    low, high = min(values), max(values)
-    least = max(0.01 * max(abs(low), abs(high)), 1e-9)
-    if high - low < least:  # so that a line that hardly moves is drawn flat
-        return (low + high - least) / 2, (low + high + least) / 2
-    return low - margin * (high - low), high + margin * (high - low)
-
-
-def _svg(height: float, title: str) -> Element:
-    return node(
-        "svg",
-        {"viewBox": f"0 0 {WIDTH:.0f} {height:.0f}", "role": "img", "aria-label": title},
-        node("title", None, title),
-    )
-
-
 def _x_axis(drawing: Element, x: Scale, label: str, bottom: float) -> None:
-    drawing.append(_line("axis", x.first, bottom, x.last, bottom))
+    drawing.append(stroke("axis", x.first, bottom, x.last, bottom))
     for tick in ticks(x.low, x.high):
-        drawing.append(_line("grid", x(tick), 8, x(tick), bottom))
-        drawing.append(_text(short(tick), x(tick), bottom + 15, "middle"))
-    drawing.append(_text(label, (x.first + x.last) / 2, bottom + 32, "middle"))
+        drawing.append(stroke("grid", x(tick), 8, x(tick), bottom))
+        drawing.append(words(short(tick), x(tick), bottom + 15, "middle"))
+    drawing.append(words(label, (x.first + x.last) / 2, bottom + 32, "middle"))
 
 
 def _y_axis(drawing: Element, y: Scale, label: str, right: float) -> None:
     for tick in ticks(y.low, y.high):
-        drawing.append(_line("grid", LEFT, y(tick), right, y(tick)))
-        drawing.append(_text(short(tick), LEFT - 6, y(tick) + 4, "end"))
-    drawing.append(_text(label, 4, 13, "start"))
+        drawing.append(stroke("grid", LEFT, y(tick), right, y(tick)))
+        drawing.append(words(short(tick), LEFT - 6, y(tick) + 4, "end"))
+    drawing.append(words(label, 4, 13, "start"))
 
 
 def _forest_line(bar: Bar, x: Scale, *, y: float) -> Element:
     kind = "model" if bar.is_model else "other"
-    group = node("g", {"class": kind}, _text(_cut(bar.label), 124, y + 4, "end"))
+    group = node("g", {"class": kind}, words(_cut(bar.label), 124, y + 4, "end"))
     if math.isfinite(bar.low) and math.isfinite(bar.high):
-        group.append(_line("whisker", x(bar.low), y, x(bar.high), y))
+        group.append(stroke("whisker", x(bar.low), y, x(bar.high), y))
     if math.isfinite(bar.value):
         group.append(_dot("point", x(bar.value), y, 5))
     return group
@@ -172,13 +150,5 @@ def _cut(label: str) -> str:
     return label if len(label) <= 20 else f"{label[:19]}…"
 
 
-def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> Element:
-    return node("line", {"class": kind, "x1": x1, "y1": y1, "x2": x2, "y2": y2})
-
-
 def _dot(kind: str, x: float, y: float, radius: float) -> Element:
     return node("circle", {"class": kind, "cx": x, "cy": y, "r": radius})
-
-
-def _text(label: str, x: float, y: float, anchor: str) -> Element:
-    return node("text", {"x": x, "y": y, "text-anchor": anchor}, label)
