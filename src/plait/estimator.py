@@ -108,7 +108,7 @@ class MultiTaskEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn h
                 model,
                 prepared.train,
                 prepared.valid,
-                unlevelled=method.unlevelled(model),
+                noise=self.history_.noise,
             )
         self.predictor_ = Predictor(Artifact(model, prepared.preprocessor, schema))
         self.task_names_ = tuple(task.name for task in tasks)

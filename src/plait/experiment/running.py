@@ -231,9 +231,8 @@ def train(
         callbacks=callbacks,
         folder=folder / "training",
     )
-    true_rates = method.unlevelled(model)
-    finish(model, prepared.train, prepared.valid, unlevelled=true_rates)
-    finish_kept(model, prepared.train, prepared.valid, folder / "training", unlevelled=true_rates)
+    finish(model, prepared.train, prepared.valid, noise=course.noise)
+    finish_kept(model, prepared.train, prepared.valid, folder / "training", noise=course.noise)
     learnt = method.to_json()
     return _finish(folder, model, prepared, whole, course, learnt, group_by=group_by, slices=slices)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -99,10 +99,6 @@ class Method(ABC):
             callbacks=callbacks,
             folder=folder,
         ).fit(train, valid)
-
-    def unlevelled(self, model: MultiTaskModel) -> Collection[str]:
-        """The tasks whose mean prediction is not to be that of the training labels."""
-        return ()
 
     def to_json(self) -> dict[str, Any]:
         """The kind and the settings as plain data, for the run and the model card."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from plait.data.mapped import RawFile, map_file, matrix, write_file
 
-__all__ = ["SoftColumns", "write_soft_columns"]
+__all__ = ["SoftColumns", "shifted", "write_soft_columns"]
 
 _FILE = "soft_labels.arrow"
 
@@ -27,10 +27,16 @@ class SoftColumns:
 
     Args:
         columns: float32 `[N, S]` by task; mapped from disk, or in memory.
+        shifts: by task, the rows whose log-odds are shifted when they are read, and by how much.
     """
 
-    def __init__(self, columns: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, NDArray[np.float32]],
+        shifts: Mapping[str, tuple[NDArray[np.bool_], float]] | None = None,
+    ) -> None:
         self.columns = dict(columns)
+        self._shifts = dict(shifts or {})
 
     @classmethod
     def read(cls, folder: Path) -> SoftColumns | None:
@@ -42,8 +48,30 @@ class SoftColumns:
 
     def of(self, task: str, rows: Tensor) -> Tensor:
         """The soft labels `[B, S]` of these rows of the store."""
-        found = torch.from_numpy(self.columns[task].take(rows.cpu().numpy(), axis=0))
-        return found.to(rows.device)
+        return torch.from_numpy(self._taken(task, rows.cpu().numpy())).to(rows.device)
+
+    def shifted(self, task: str, where: NDArray[np.bool_], shift: float) -> SoftColumns:
+        """The same with so much added to the log-odds of a binary task on some rows `[N]`."""
+        return SoftColumns(self.columns, {**self._shifts, task: (where, shift)})
+
+    def mean(self, task: str, where: NDArray[np.bool_]) -> float:
+        """The mean belief in a yes on some rows `[N]`."""
+        return float(self._taken(task, np.flatnonzero(where)).mean(dtype=np.float64))
+
+    def _taken(self, task: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = self.columns[task].take(rows, axis=0)
+        if task in self._shifts:
+            where, shift = self._shifts[task]
+            moved = where[rows]
+            found[moved] = shifted(found[moved], shift)
+        return found
+
+
+def shifted(soft: NDArray[np.float32], shift: float) -> NDArray[np.float32]:
+    """Probabilities `[n, 1]` with so much added to their log-odds."""
+    clipped = np.clip(soft.astype(np.float64), 1e-12, 1 - 1e-12)
+    moved = np.log(clipped) - np.log1p(-clipped) + shift
+    return (1 / (1 + np.exp(-moved))).astype(np.float32)
 
 
 def write_soft_columns(

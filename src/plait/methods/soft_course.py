@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,16 +17,15 @@ from plait.balancing import Balancer
 from plait.data.store import Store
 from plait.errors import TaskError
 from plait.models import MultiTaskModel
-from plait.training import Callback, History, Supervised, Training
+from plait.training import Callback, History, NoisyRates, Supervised, Training
 from plait.training.setup import expected_shares, make_loader
 
 from .base import Method, Plain
 from .first_layer import first_layer
 from .noise import as_classes, clean, confident_rates, from_classes, transition
-from .noisy_rates import NoisyRates
 from .soft_columns import SoftColumns, write_soft_columns
 from .soft_objective import Schedule, SoftObjective
-from .teachers import Teachers, aligned, calibrate, fresh_model, shifted, slices, soft_head
+from .teachers import Teachers, aligned, calibrate, fresh_model, slices, soft_head
 
 if TYPE_CHECKING:
     from .soft_labels import SoftLabels
@@ -44,7 +44,7 @@ class SoftCourse:
         train: the training rows.
         valid: the validation rows.
         settings: of every training in it; the seed is the student's.
-        balancer: likewise.
+        balancer: likewise; each training has a copy, since some remember what they saw.
         callbacks: told of every training in it.
         folder: where all of it is kept; None: nowhere.
     """
@@ -78,7 +78,7 @@ class SoftCourse:
                 self.valid,
                 objective=self._supervised(teacher),
                 settings=replace(self.settings, seed=seed),
-                balancer=self.balancer,
+                balancer=deepcopy(self.balancer),
                 callbacks=self.callbacks,
                 folder=self._inside(f"teachers/{number}"),
             )
@@ -87,7 +87,15 @@ class SoftCourse:
         draws = self.method.members if one_voice else 0
         return self._calibrated(Teachers(models, draws=draws, mixes=tuple(mixes)))
 
-    def noise(self, teachers: Teachers) -> dict[str, NoisyRates]:
+    @property
+    def needs_teachers(self) -> bool:
+        """Whether anything asks for a belief: `forward` with rates that are given needs none."""
+        given = {**(self.method.missed or {}), **(self.method.false or {})}
+        whole = all(self.train.observed(task).all() for task in self.tasks)
+        asked = self.method.unlabelled > 0 and not whole
+        return self.method.mode != "forward" or asked or not set(self.tasks) <= given.keys()
+
+    def noise(self, teachers: Teachers | None) -> dict[str, NoisyRates]:
         """The rates at which each task's labels are wrong, given or estimated.
 
         Raises:
@@ -106,17 +114,12 @@ class SoftCourse:
         if found is None:
             self._tell("soft labels")
             found = _kept(folder, self._beliefs(teachers, noise))
-        shifts = {
-            task: aligned(found.columns[task][~self.train.observed(task)], prior)
-            for task, prior in (self.method.prior or {}).items()
-            if not self.train.observed(task).all()
-        }
-        return SoftColumns(
-            {
-                task: shifted(column, shifts[task]) if task in shifts else column
-                for task, column in found.columns.items()
-            }
-        )
+        for task, prior in (self.method.prior or {}).items():
+            without = ~self.train.observed(task)
+            if without.any():
+                shift = aligned(found.columns[task][without], prior)
+                found = found.shifted(task, without, shift)
+        return found
 
     def student(
         self,
@@ -145,7 +148,7 @@ class SoftCourse:
             self.valid,
             objective=objective,
             settings=self.settings,
-            balancer=self.balancer,
+            balancer=deepcopy(self.balancer),
             callbacks=self.callbacks,
             folder=self.folder if name is None else self._inside(name),
         )
@@ -172,8 +175,8 @@ class SoftCourse:
             without = ~self.train.observed(task)
             if without.any():
                 said = f"Soft labels: {int(without.sum()):,} rows without the label of {task!r}"
-                if self.model.head(task).out_features == 1 and soft.columns[task].shape[1] == 1:
-                    mean, labels = soft.columns[task][without].mean(), self.train.labels(task)
+                if soft_head(self.model, task).soft_width == 1:
+                    mean, labels = soft.mean(task, without), self.train.labels(task)
                     said += (
                         f", believed positive at {mean:.4f}; on labelled rows the rate is "
                         f"{labels[self.train.observed(task)].mean():.4f}"
@@ -222,15 +225,17 @@ class SoftCourse:
             found = teachers.beliefs(self.train, rows, self.tasks)
             for task, rates in noise.items():
                 width = found[task].shape[1]
-                missed, false = rates.of(torch.arange(rows.start, rows.stop))
+                # Teachers know nothing of a row's own rate: what they tell is recorded at the mean.
+                missed, false = rates.mean().of(torch.arange(rows.start, rows.stop))
                 table = transition(missed, false, num_classes=max(2, width))
                 found[task] = from_classes(clean(as_classes(found[task]), table), width=width)
             yield {task: soft.numpy() for task, soft in found.items()}
 
-    def _rates(self, task: str, teachers: Teachers) -> NoisyRates:
+    def _rates(self, task: str, teachers: Teachers | None) -> NoisyRates:
         given = [self._given(task, rates) for rates in (self.method.missed, self.method.false)]
         width = soft_head(self.model, task).soft_width
         if all(rate is None for rate in given):
+            assert teachers is not None
             counted = self.valid.observed(task) & (self.valid.weights(task) > 0)
             belief = as_classes(self._beliefs_on_valid(teachers, task)[torch.from_numpy(counted)])
             labels = self.valid.labels(task)[counted].astype(np.int64)

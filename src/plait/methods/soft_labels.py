@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -45,8 +45,8 @@ class SoftLabels(Method):
 
     Labels that are wrong at known rates: `bayes` asks what the true label is once the recorded one
     is known; `forward` compares the recorded label with what the noise makes of the prediction.
-    Rates that are not given are estimated from the validation rows by confident learning. Both
-    leave out the levelling of base rates, since recorded rates are not the true ones.
+    Rates that are not given are estimated from the validation rows by confident learning. In both
+    the mean of the trained model is that of the true labels, as far as the rates are right.
 
     Stability: experimental.
 
@@ -156,9 +156,14 @@ class SoftLabels(Method):
         if self._has_nothing_to_do(train, tasks):
             history = course.student(SoftColumns({}), {})
             history.notes.append(
-                "Soft labels: every row has every label and epsilon is 0, so the model learnt from "
-                "the labels alone."
+                "Soft labels: epsilon is 0, and there are no rows without a label or `unlabelled` "
+                "is 0, so the model learnt from the labels alone."
             )
+            return history
+        if not course.needs_teachers:
+            noise = course.noise(None)
+            history = course.student(SoftColumns({}), noise)
+            history.noise = noise
             return history
         teachers = course.teachers()
         mixes = teachers.mixes
@@ -173,12 +178,9 @@ class SoftLabels(Method):
             teachers = better
         soft = course.soft_labels(teachers, noise, name="soft")
         history = course.student(soft, noise)
+        history.noise = noise
         history.notes += [*course.notes(soft, noise), course.verdict(history, mixes)]
         return history
-
-    def unlevelled(self, model: MultiTaskModel) -> Collection[str]:
-        """The tasks whose recorded rates are not the true ones."""
-        return self._taking_part(model) if self.mode in ("bayes", "forward") else ()
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain data, those of the start among them."""

@@ -14,11 +14,10 @@ from plait.data.batch import Batch
 from plait.heads import Rows, SoftHead
 from plait.models import MultiTaskModel
 from plait.tasks import Task
-from plait.training import Supervised
+from plait.training import NoisyRates, Supervised
 
 from .noise import as_classes, from_classes, posterior
 from .noise import transition as transition_of
-from .noisy_rates import NoisyRates
 from .soft_columns import SoftColumns
 
 __all__ = ["Mode", "Schedule", "SoftObjective"]

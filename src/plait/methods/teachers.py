@@ -27,7 +27,6 @@ __all__ = [
     "aligned",
     "calibrate",
     "fresh_model",
-    "shifted",
     "slices",
     "soft_head",
 ]
@@ -119,13 +118,6 @@ def aligned(soft: NDArray[np.float32], prior: float) -> float:
         return float(np.mean(1 / (1 + np.exp(-(logits + shift))))) - prior
 
     return float(brentq(excess, -60.0, 60.0, xtol=1e-9))
-
-
-def shifted(soft: NDArray[np.float32], shift: float) -> NDArray[np.float32]:
-    """Probabilities `[n, 1]` with so much added to their log-odds."""
-    clipped = np.clip(soft.astype(np.float64), 1e-12, 1 - 1e-12)
-    moved = np.log(clipped) - np.log1p(-clipped) + shift
-    return (1 / (1 + np.exp(-moved))).astype(np.float32)
 
 
 def fresh_model(model: MultiTaskModel, *, seed: int) -> MultiTaskModel:

@@ -9,6 +9,7 @@ from .finishing import finish
 from .growing import grow_from
 from .kept import best_state_of, finish_kept
 from .levelling import level_base_rates
+from .noisy_rates import NoisyRates
 from .objective import Losses, Objective, Supervised
 from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
@@ -24,6 +25,7 @@ __all__ = [
     "EvaluationReport",
     "History",
     "Losses",
+    "NoisyRates",
     "Objective",
     "RowwiseAdagrad",
     "SliceResult",

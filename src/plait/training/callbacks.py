@@ -9,6 +9,8 @@ from typing import Any
 
 from plait.balancing import Gradients
 
+from .noisy_rates import NoisyRates
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -70,6 +72,7 @@ class History:
         stopped: why training ended.
         rows_per_second: training rows over the time spent in steps, in this session.
         notes: what a way to learn has to say of the run, in sentences.
+        noise: by task, how often its recorded labels are wrong, where a way to learn knows.
         stages: trainings that came before this one, where a way to learn has several.
     """
 
@@ -78,6 +81,7 @@ class History:
     stopped: str = ""
     rows_per_second: float = 0.0
     notes: list[str] = field(default_factory=list)
+    noise: dict[str, NoisyRates] = field(default_factory=dict)
     stages: list[History] = field(default_factory=list)
 
     @property

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from plait.data.store import Store
 from plait.models import MultiTaskModel
 
 from .calibrating import calibrate_heads
 from .levelling import level_base_rates
+from .noisy_rates import NoisyRates
 from .straightening import straighten
 
 __all__ = ["finish"]
 
 
 def finish(
-    model: MultiTaskModel, train: Store, valid: Store | None, *, unlevelled: Collection[str] = ()
+    model: MultiTaskModel,
+    train: Store,
+    valid: Store | None,
+    *,
+    noise: Mapping[str, NoisyRates] | None = None,
 ) -> None:
     """Put right what early stopping and averaging leave a little off; no order of rows changes.
 
@@ -27,9 +32,9 @@ def finish(
         model: trained.
         train: the training rows.
         valid: the validation rows, where there are any.
-        unlevelled: tasks whose mean is left alone, since recorded labels are not the true ones.
+        noise: by task, how often recorded labels are wrong (`History.noise`).
     """
-    level_base_rates(model, train, without=unlevelled)
+    level_base_rates(model, train, noise=noise)
     if valid is not None:
         straighten(model, valid)
     calibrate_heads(model, train if valid is None else valid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -15,6 +15,7 @@ from plait.models import MultiTaskModel
 from .archive import Archive
 from .checkpoint import read_checkpoint, save_tensors
 from .finishing import finish
+from .noisy_rates import NoisyRates
 
 
 def best_state_of(task: str, folder: Path) -> dict[str, Tensor]:
@@ -42,7 +43,7 @@ def finish_kept(
     valid: Store | None,
     folder: Path,
     *,
-    unlevelled: Collection[str] = (),
+    noise: Mapping[str, NoisyRates] | None = None,
 ) -> None:
     """Do for the best state of each task what is done for the result of a run.
 
@@ -53,7 +54,7 @@ def finish_kept(
     kept = {entry.step: entry for entry in archive.best_of_task.values()}
     for entry in kept.values():
         model.load_state_dict(load_file(archive.path(entry)))
-        finish(model, train, valid, unlevelled=unlevelled)
+        finish(model, train, valid, noise=noise)
         save_tensors(model.state_dict(), archive.finished_path(entry))
     model.load_state_dict(result)
 

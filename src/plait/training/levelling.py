@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from plait.heads import Rows
 from plait.models import MultiTaskModel
 from plait.tasks import Binary
 
+from .noisy_rates import NoisyRates
 from .prediction import ROWS_AT_ONCE
 
 MOST_ROWS = 200_000
@@ -24,7 +25,7 @@ _REACH = 3.0
 
 @torch.no_grad()
 def level_base_rates(
-    model: MultiTaskModel, train: Store, *, without: Collection[str] = ()
+    model: MultiTaskModel, train: Store, *, noise: Mapping[str, NoisyRates] | None = None
 ) -> dict[str, float]:
     """Shift the last bias of each binary task until its mean prediction is the mean label.
 
@@ -37,7 +38,7 @@ def level_base_rates(
         model: trained.
         train: the training rows: enough of them for the mean to be exact, which validation rows
             rarely are.
-        without: tasks that are left alone.
+        noise: by task, how often its labels are wrong: the mean is then that of the true ones.
 
     Returns:
         The shift of each binary task, in logits.
@@ -50,13 +51,13 @@ def level_base_rates(
     raw = _before_links(model, train, rows)
     shifts: dict[str, float] = {}
     for name in binary:
-        if name in without:
-            continue
-        weight = torch.from_numpy((train.weights(name) * train.observed(name))[rows])
-        label = torch.from_numpy(train.labels(name)[rows].astype(np.float32))
+        weight = (train.weights(name) * train.observed(name))[rows].astype(np.float64)
+        label = train.labels(name)[rows].astype(np.float64)
+        if noise and name in noise:
+            weight, label = noise[name].levelling(weight, label, rows)
         if not weight.sum() > 0:
             continue
-        shifts[name] = _shift(model, name, raw, weight.double(), label.double())
+        shifts[name] = _shift(model, name, raw, torch.from_numpy(weight), torch.from_numpy(label))
         raw[name] = raw[name] + shifts[name]
         model.tower_of(name).last.bias.add_(shifts[name])
     return shifts

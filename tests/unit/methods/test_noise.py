@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from plait.errors import TaskError
 from plait.methods.noise import as_classes, clean, confident_rates, posterior, transition
-from plait.methods.noisy_rates import NoisyRates
+from plait.training import NoisyRates
 
 RATE = st.floats(0.0, 0.45)
 CHANCE = st.floats(0.001, 0.999)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +23,10 @@ from plait.errors import (
 )
 from plait.methods import FiniteDifference, Hybrid, JointFeatures, SoftLabels
 from plait.methods.soft_columns import SoftColumns
+from plait.methods.soft_course import SoftCourse
 from plait.methods.soft_objective import Mode
 from plait.tasks import Binary, Count
-from plait.training import Callback, StepReport, Trainer, Training
+from plait.training import Callback, History, NoisyRates, StepReport, Trainer, Training
 
 SETTINGS = Training(epochs=2, batch_size=40, average=0.9, seed=3, checkpoint_seconds=1e9)
 
@@ -127,6 +128,35 @@ def test_the_folder_holds_teachers_and_soft_labels(data: Data, tmp_path: Path) -
     )
 
 
+def test_a_prior_moves_the_rows_without_the_label_alone(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[SoftColumns] = []
+    student = SoftCourse.student
+
+    def catching(course: SoftCourse, soft: SoftColumns, noise: Mapping[str, NoisyRates]) -> History:
+        taught.append(soft)
+        return student(course, soft, noise)
+
+    monkeypatch.setattr(SoftCourse, "student", catching)
+    method = SoftLabels(members=1, prior={"like": 0.2})
+    method.fit(make_model(data), data.train, data.valid, settings=SETTINGS, folder=tmp_path)
+    kept = SoftColumns.read(tmp_path / "soft")
+    assert kept is not None
+    seen = data.train.observed("like")
+    rows = torch.arange(data.train.num_rows)
+    read = taught[-1].of("like", rows).numpy()
+    np.testing.assert_array_equal(read[seen], kept.columns["like"][seen])
+    assert read[~seen].mean() == pytest.approx(0.2, abs=1e-5)
+
+
+def test_forward_with_known_rates_trains_no_teacher(data: Data, tmp_path: Path) -> None:
+    model = make_model(data)
+    method = SoftLabels(mode="forward", missed={"click": 0.1}, unlabelled=0.0)
+    method.fit(model, data.train, data.valid, settings=SETTINGS, folder=tmp_path)
+    assert not (tmp_path / "teachers").exists()
+
+
 def test_stages_are_told(data: Data) -> None:
     told: list[str] = []
 
@@ -172,9 +202,9 @@ def test_rates_may_stand_in_a_column(data: Data, mode: Mode) -> None:
     assert by_row.columns == ("rate",)
     flat = SoftLabels(members=1, mode=mode, missed={"click": 0.15})
     assert not same_bits(_bits(data, by_row), _bits(data, flat))
-    assert set(by_row.unlevelled(make_model(data))) == {"click"}
-    assert set(SoftLabels(mode=mode).unlevelled(make_model(data))) == {"click", "like"}
-    assert SoftLabels().unlevelled(make_model(data)) == ()
+    model = make_model(data)
+    history = by_row.fit(model, data.train, data.valid, settings=SETTINGS)
+    assert history.noise.keys() == {"click"}
 
 
 def test_a_rate_that_is_missing_is_refused(tmp_path: Path) -> None:

@@ -17,11 +17,10 @@ from torch.testing import assert_close
 
 from plait.data.batch import Batch
 from plait.methods import SoftObjective
-from plait.methods.noisy_rates import NoisyRates
 from plait.methods.soft_columns import SoftColumns, write_soft_columns
 from plait.methods.soft_objective import Mode, Schedule
 from plait.models import MultiTaskModel
-from plait.training import Supervised
+from plait.training import NoisyRates, Supervised
 
 FULL = Schedule(epsilon=0.3, unlabelled=0.5, ramp=0, steps=10)
 

@@ -14,7 +14,8 @@ from torch.testing import assert_close
 
 from plait.architectures import Chain, MMoE
 from plait.heads import BinaryHead, RegressionHead, TargetFacts
-from plait.methods.teachers import Teachers, _fitted, aligned, calibrate, fresh_model, shifted
+from plait.methods.soft_columns import shifted
+from plait.methods.teachers import Teachers, _fitted, aligned, calibrate, fresh_model
 from plait.tasks import Binary, Regression
 
 

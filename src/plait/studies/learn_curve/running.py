@@ -239,14 +239,14 @@ class _Study:
         settings, train = self._training(place.seed), self._left(place)
         model = self._model(settings, train)
         method = method_of(place.family, first_layer=first_layer)
-        method.fit(
+        history = method.fit(
             model,
             train,
             self.prepared.valid,
             settings=settings,
             balancer=copy.deepcopy(self.given["balancer"]),  # some remember what they saw
         )
-        finish(model, train, self.prepared.valid, unlevelled=method.unlevelled(model))
+        finish(model, train, self.prepared.valid, noise=history.noise)
         evaluation = evaluate_store(model, self.judged, group_by=self.given["group_by"])
         return Cell(
             place,

@@ -30,6 +30,25 @@ class NoisyRates(NamedTuple):
         """Both rates `[B]` of these rows of the store."""
         return _of(self.missed, rows), _of(self.false, rows)
 
+    def levelling(
+        self, weights: NDArray[np.float64], labels: NDArray[np.float64], rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights and labels `[n]` whose weighted mean the true rate has, in place of the recorded.
+
+        A recorded label has the mean `false + c p` with `c = 1 - missed - false`, so that the sum
+        of `w c (p - (label - false) / c)` is 0 where p is right, also with rates by row.
+        """
+        missed, false = (
+            np.full(len(rows), rate) if isinstance(rate, float) else rate[rows].astype(np.float64)
+            for rate in self
+        )
+        kept = 1.0 - missed - false
+        return weights * kept, (labels - false) / kept
+
+    def mean(self) -> NoisyRates:
+        """The same rates for all rows: their means."""
+        return NoisyRates(float(np.mean(self.missed)), float(np.mean(self.false)))
+
     def check(self, task: str, *, num_classes: int) -> None:
         """Refuse rates under which a recorded label says nothing of the true one.
 
