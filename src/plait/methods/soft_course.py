@@ -168,8 +168,8 @@ class SoftCourse:
                     parameter.copy_(prepared[name])
         return fresh
 
-    def notes(self, soft: SoftColumns, noise: Mapping[str, NoisyRates]) -> list[str]:
-        """What was done, in words."""
+    def notes(self, soft: SoftColumns) -> list[str]:
+        """What became of the rows without labels, in words."""
         told = []
         for task in self.tasks:
             without = ~self.train.observed(task)
@@ -182,9 +182,11 @@ class SoftCourse:
                         f"{labels[self.train.observed(task)].mean():.4f}"
                     )
                 told.append(said + ".")
-            if task in noise:
-                told.append(f"Soft labels: labels of {task!r} are read as {noise[task].told()}.")
         return told
+
+    def told(self, noise: Mapping[str, NoisyRates]) -> list[str]:
+        """How labels are read, in words."""
+        return [f"Soft labels: labels of {t!r} are read as {r.told()}." for t, r in noise.items()]
 
     def verdict(self, student: History, mixes: Sequence[float]) -> str:
         """Whether the student is better than models that learnt from labels alone."""

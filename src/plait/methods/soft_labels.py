@@ -164,6 +164,7 @@ class SoftLabels(Method):
             noise = course.noise(None)
             history = course.student(SoftColumns({}), noise)
             history.noise = noise
+            history.notes += course.told(noise)
             return history
         teachers = course.teachers()
         mixes = teachers.mixes
@@ -179,7 +180,11 @@ class SoftLabels(Method):
         soft = course.soft_labels(teachers, noise, name="soft")
         history = course.student(soft, noise)
         history.noise = noise
-        history.notes += [*course.notes(soft, noise), course.verdict(history, mixes)]
+        history.notes += [
+            *course.notes(soft),
+            *course.told(noise),
+            course.verdict(history, mixes),
+        ]
         return history
 
     def to_json(self) -> dict[str, Any]:
