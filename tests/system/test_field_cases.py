@@ -217,6 +217,7 @@ def test_case_111_the_base_install_pulls_in_nothing_unexpected() -> None:
         "scikit-learn",
         "scipy",
         "torch",
+        "torchjd",
         "typer",
         "xxhash",
     }

@@ -22,8 +22,12 @@ from plait import (
     Training,
     train,
 )
+from plait.data.log import Log
+from plait.data.preparing import prepare
 from plait.errors import ConfigurationError
+from plait.experiment.running import build
 from plait.methods import Method
+from plait.studies.profile.profiling import profile_training
 from plait.studies.report import write_report
 
 METHOD = """
@@ -121,3 +125,19 @@ def test_without_validation_rows_teachers_cannot_be_calibrated(tmp_path: Path) -
     }
     with pytest.raises(ConfigurationError, match="no validation rows, which calibrate"):
         train(**given, method=SoftLabels())
+
+
+@pytest.mark.parametrize("start", [None, Hybrid(pretext_epochs=1)], ids=["plain", "hybrid"])
+def test_the_first_training_of_several_is_profiled(tmp_path: Path, start: Hybrid | None) -> None:
+    given = arguments(_few_labels(400), tmp_path / "run", epochs=1)
+    log = Log((given["log"],), given["schema"], tuple(given["tasks"]))
+    prepared = prepare(log, given["split"], cache=tmp_path)
+    found = profile_training(
+        build(prepared),
+        prepared,
+        training=given["training"],
+        method=SoftLabels(start=start),
+        seconds=0.1,
+    )
+    assert found.stretch.steps > 0
+    assert found.stretch.seconds["backward"] > 0

@@ -261,16 +261,20 @@ class _Study:
             seconds=time.perf_counter() - begun,
         )
 
-    def _first_layer(self, place: Place) -> Path:
-        """What the hybrids of a seed stand on, learnt once: no label is read for it."""
+    def _first_layer(self, place: Place) -> Path | None:
+        """What the hybrids of a seed stand on, learnt once: no label is read for it.
+
+        None where no label is missing: hybrid learning is supervised there.
+        """
+        train = self._left(place)
+        if not method_of("hybrid").prepares(train):
+            return None
         folder = self.folder / FIRST_LAYERS / f"seed-{place.seed}"
         if not (folder / "first_layer" / "first_layer.json").exists():
             settings = self._training(place.seed)
-            model = self._model(settings, self.prepared.train)
+            model = self._model(settings, train)
             begun = time.perf_counter()
-            method_of("hybrid").prepare(
-                model, self.prepared.train, settings=settings, folder=folder
-            )
+            method_of("hybrid").prepare(model, train, settings=settings, folder=folder)
             spent = time.perf_counter() - begun
             self.watcher.tell(f"first layer of seed {place.seed}, from all rows ({spent:.1f} s)")
         return folder / "first_layer"

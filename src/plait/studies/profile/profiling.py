@@ -16,6 +16,7 @@ from plait.balancing import Balancer
 from plait.data.preparing import PreparedLog
 from plait.errors import ConfigurationError
 from plait.experiment import Experiment
+from plait.methods import Hybrid, Plain, SoftLabels
 from plait.models import MultiTaskModel
 from plait.training import Training
 
@@ -157,8 +158,9 @@ def profile_training(
         prepared: the rows.
         training: how long and how fast.
         balancer: from several losses to gradients. None: equal weights.
-        method: the way to learn. None: from the labels alone. Of one that trains several times,
-            the first training is measured.
+        method: the way to learn. None: from the labels alone. Of soft labels and of hybrid
+            learning a training on the labels is measured; of another one that trains several
+            times, the first.
         group_by: column for grouped metrics.
         slices: columns to slice metrics by.
         seconds: how long training steps are measured; they end earlier after 200.
@@ -171,6 +173,11 @@ def profile_training(
     _check(seconds)
     settings = training or Training()
     train, machine = prepared.train, _machine(str(next(model.parameters()).device))
+
+    if isinstance(method, SoftLabels):
+        method = method.start or Plain()  # what a teacher is trained by
+    if isinstance(method, Hybrid):
+        method = Plain()  # its last stage: the network is the same, and labels are read
 
     def measured(settings: Training, seconds: float) -> Stretch:
         return measure_steps(

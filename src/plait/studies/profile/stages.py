@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 
 from torch import Tensor
 
@@ -24,7 +25,14 @@ from .clock import Clock
 
 __all__ = ["STAGES", "TimedBalancer", "timed_optimizers", "timed_stages"]
 
-_OF_THE_MODEL = ("lookup", "encode", "share", "split", "decode")
+_OF_THE_MODEL: Mapping[str, str] = {
+    "lookup": "lookup",
+    "encode": "encode",
+    "share": "share",
+    "split": "split",
+    "decode": "decode",
+    "decode_observed": "decode",
+}
 _OF_THE_STEP: tuple[tuple[object, Mapping[str, str]], ...] = (
     (Stepper, {"zero_grad": "other"}),
     (AdamW, {"step": "dense"}),
@@ -64,6 +72,10 @@ class TimedBalancer(Balancer):
         self.surface = balancer.surface
         self.needs_second_look = balancer.needs_second_look
 
+    def __deepcopy__(self, memo: dict[int, object]) -> TimedBalancer:
+        """A copy of the balancer under the same clock, for ways to learn that train several."""
+        return TimedBalancer(deepcopy(self._balancer, memo), self._clock)
+
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
         """Hand the facts on."""
         self._balancer.prepare(facts)
@@ -90,7 +102,7 @@ def timed_stages(model: MultiTaskModel, clock: Clock) -> Iterator[None]:
     With its first stage a step has its batch: from there on, until the backward pass, what is in
     no stage is charged to `loss`.
     """
-    with clock.watching(model, {name: name for name in _OF_THE_MODEL}):
+    with clock.watching(model, _OF_THE_MODEL):
         look_up = model.lookup
 
         def begin(batch: Batch) -> Fields:
