@@ -18,6 +18,7 @@ from plait.errors import ArgumentTypeError, ConfigurationError
 from plait.models import MultiTaskModel
 from plait.settings import settings_of
 from plait.training import Callback, History, Objective, Supervised, Trainer, Training
+from plait.training.setup import lacks_labels
 
 from .anchored import Anchored
 from .base import Method
@@ -182,8 +183,7 @@ class Hybrid(Method):
 
     def prepares(self, train: Store) -> bool:
         """Where some label is missing, or a first layer was given."""
-        whole = all(train.observed(task).all() for task in train.tasks)
-        return self.first_layer is not None or not whole
+        return self.first_layer is not None or lacks_labels(train)
 
     def learn(
         self,

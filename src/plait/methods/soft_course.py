@@ -18,7 +18,7 @@ from plait.data.store import Store
 from plait.errors import TaskError
 from plait.models import MultiTaskModel
 from plait.training import Callback, History, NoisyRates, Supervised, Training
-from plait.training.setup import expected_shares, make_loader
+from plait.training.setup import expected_shares, lacks_labels, make_loader
 
 from .base import Method, Plain
 from .first_layer import first_layer
@@ -91,8 +91,7 @@ class SoftCourse:
     def needs_teachers(self) -> bool:
         """Whether anything asks for a belief: `forward` with rates that are given needs none."""
         given = {**(self.method.missed or {}), **(self.method.false or {})}
-        whole = all(self.train.observed(task).all() for task in self.tasks)
-        asked = self.method.unlabelled > 0 and not whole
+        asked = self.method.unlabelled > 0 and lacks_labels(self.train, self.tasks)
         return self.method.mode != "forward" or asked or not set(self.tasks) <= given.keys()
 
     def noise(self, teachers: Teachers | None) -> dict[str, NoisyRates]:

@@ -14,7 +14,7 @@ from plait.heads import SoftHead
 from plait.models import MultiTaskModel
 from plait.tasks import Binary, Multiclass
 from plait.training import Callback, History, Training
-from plait.training.setup import labelled_rows
+from plait.training.setup import labelled_rows, lacks_labels
 
 from .base import Method, Plain
 from .hybrid import Hybrid
@@ -241,8 +241,7 @@ class SoftLabels(Method):
     def _has_nothing_to_do(self, train: Store, tasks: Sequence[str]) -> bool:
         if self.mode in ("bayes", "forward") or self.epsilon > 0:
             return False
-        whole = all(train.observed(task).all() for task in tasks)
-        return whole or self.unlabelled == 0
+        return self.unlabelled == 0 or not lacks_labels(train, tasks)
 
     def _problems(self) -> Iterator[str]:
         if self.mode not in MODES:

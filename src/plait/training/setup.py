@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -62,6 +63,12 @@ def labelled_rows(train: Store) -> NDArray[np.bool_]:
     for name in train.tasks:
         labelled |= train.observed(name) & (train.weights(name) > 0)
     return labelled
+
+
+def lacks_labels(train: Store, tasks: Iterable[str] | None = None) -> bool:
+    """Whether some row has no label of one of these tasks; None: of any task of the store."""
+    named = train.tasks if tasks is None else tasks
+    return not all(train.observed(name).all() for name in named)
 
 
 def make_loader(
