@@ -2,7 +2,7 @@
 
     python benchmarks/learning.py --world --seeds 6 --json learning.json
     python benchmarks/learning.py --noise --seeds 3
-    python benchmarks/learning.py --real --sets census_income --seeds 3
+    python benchmarks/learning.py --real --rows 20000 --seeds 3 --json real.json
 
 `--world` is the semi-supervised world of `plait.data.simulation`: mean test AUC of both tasks
 beside supervised training, paired by seed, for each share of labels and of labels that are turned
@@ -13,25 +13,28 @@ rest.
 `--noise` turns round a fifth of two labels of the census set, in training and validation rows:
 predicted over observed rates (PCOC) on clean test rows.
 
-`--real` keeps 1, 5 and 10 % of the labels of each set's first task, the other tasks whole: its AUC,
-normalised entropy and PCOC beside those of supervised training.
+`--real` keeps 1, 5 and 10 % of the labels of each set's first binary task, the other tasks whole:
+its AUC, normalised entropy and PCOC beside those of supervised training, with all tasks and alone.
+A run is kept in the file of `--json` as soon as it is done, and a second call goes on from there;
+`--budget-minutes` ends a call in time. `--rows` caps the training rows of `--noise` and `--real`.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from _report import Row, data_folder, parser, report
-from _sets import SETS, Recipe
+from _scarce import Sizes, capped, frame_of, measure
+from _sets import SETS
 from _world import Cell, gains
 
 from plait import (
-    Binary,
+    ColumnSplit,
     FiniteDifference,
     GradientNorm,
     Hybrid,
@@ -40,8 +43,6 @@ from plait import (
     Training,
     train,
 )
-from plait.data.log import Log
-from plait.data.reading import read
 from plait.data.simulation import SemiSupervisedSettings
 from plait.methods import Method
 from plait.metrics import paired_difference
@@ -51,14 +52,13 @@ METHODS: dict[str, Method] = {
     "joint plain": JointFeatures(penalty=GradientNorm(strength=3.0, form="plain")),
     "soft labels": SoftLabels(),
     "hybrid": Hybrid(),
-    "hybrid, soft labels": SoftLabels(start=Hybrid()),
+    "hybrid + soft labels": SoftLabels(start=Hybrid()),
 }
 GRID = [Cell(labelled, flip) for labelled in (0.01, 0.05, 0.1) for flip in (0.0, 0.2, 0.4)]
 ADVERSARIAL = [Cell(0.05, field_signal=0.0), Cell(0.05, domain=0.4)]
 """Settled before any method was run on them."""
 
 FLIP = 0.2
-SHARES = (0.01, 0.05, 0.1)
 
 
 def main() -> None:
@@ -70,7 +70,10 @@ def main() -> None:
     made.add_argument(
         "--cells", default="", help="of --world: share/flip[/signal[/domain]], by comma"
     )
-    made.add_argument("--sets", default="census_income,ml100k,steam200k", help="of --real")
+    made.add_argument("--sets", default=",".join(SETS), help="of --real")
+    made.add_argument("--shares", default="0.01,0.05,0.1", help="of --real: labels that are kept")
+    made.add_argument("--rows", type=int, help="most training rows of --noise and --real")
+    made.add_argument("--budget-minutes", type=float, help="no run of --real begins after these")
     made.add_argument("--methods", default="", help="by comma; nothing: all")
     made.add_argument("--seeds", type=int, default=6, help="how many, from 0")
     arguments = made.parse_args()
@@ -86,12 +89,22 @@ def main() -> None:
             rows += _of_world(cell, chosen, seeds, smoke=arguments.smoke)
             report(rows, arguments)
     if arguments.noise and not arguments.smoke:
-        rows += _of_noise(data_folder(arguments), seeds)
+        rows += _of_noise(data_folder(arguments), seeds, arguments.rows)
         report(rows, arguments)
     if arguments.real and not arguments.smoke:
-        for name in arguments.sets.split(","):
-            rows += _of_set(SETS[name][0], data_folder(arguments), chosen, seeds)
-            report(rows, arguments)
+        begun = time.monotonic()
+        budget = arguments.budget_minutes
+        rows += measure(
+            [SETS[name][0] for name in arguments.sets.split(",")],
+            chosen,
+            folder=data_folder(arguments),
+            shares=[float(share) for share in arguments.shares.split(",")],
+            seeds=seeds,
+            sizes=Sizes(arguments.rows),
+            path=arguments.json,
+            may_begin=lambda: budget is None or time.monotonic() - begun < 60 * budget,
+        )
+        report(rows, arguments)
 
 
 def _cells(written: str, *, smoke: bool) -> list[Cell]:
@@ -108,7 +121,7 @@ def _of_world(
     if not smoke:
         return gains(methods, cell, seeds=seeds, unlabelled=True)
     return gains(
-        {"hybrid, soft labels": SoftLabels(members=2, start=Hybrid(pretext_epochs=1))},
+        {"hybrid + soft labels": SoftLabels(members=2, start=Hybrid(pretext_epochs=1))},
         cell,
         seeds=seeds,
         training=Training(max_steps=4, batch_size=64),
@@ -117,7 +130,7 @@ def _of_world(
     )
 
 
-def _of_noise(folder: Path, seeds: Sequence[int]) -> Iterator[Row]:
+def _of_noise(folder: Path, seeds: Sequence[int], most: int | None) -> Iterator[Row]:
     """PCOC on clean test rows of models whose training labels were turned round."""
     recipe = next(recipe for recipe in SETS["census_income"] if recipe.name.endswith("_2"))
     wrong = {task.name: FLIP for task in recipe.tasks}
@@ -130,8 +143,8 @@ def _of_noise(folder: Path, seeds: Sequence[int]) -> Iterator[Row]:
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     base: dict[str, float] = {}
     for seed in seeds:
-        frame = _frame(recipe, folder)
-        test = ~_before_test(recipe, folder)
+        frame = capped(frame_of(recipe, folder), seed, most)
+        test = (frame["part"] == "test").to_numpy()
         generator = np.random.default_rng([seed, 3])
         for task in recipe.tasks:
             base[task.name] = float(frame.filter(pl.Series(test))[task.label_expression].mean())
@@ -147,7 +160,7 @@ def _of_noise(folder: Path, seeds: Sequence[int]) -> Iterator[Row]:
                     frame,
                     schema=recipe.schema,
                     tasks=recipe.tasks,
-                    split=recipe.split,
+                    split=ColumnSplit("part"),
                     method=method,
                     training=Training(seed=seed),
                     cache=Path(scratch) / "prepared",
@@ -172,77 +185,6 @@ def _of_noise(folder: Path, seeds: Sequence[int]) -> Iterator[Row]:
             "AUC": float(auc.mean()),
             "seeds": len(pairs),
         }
-
-
-def _of_set(
-    recipe: Recipe, folder: Path, methods: Mapping[str, Method], seeds: Sequence[int]
-) -> Iterator[Row]:
-    """Metrics of the first task, most of whose training labels are left out."""
-    task = next(task for task in recipe.tasks if isinstance(task, Binary))
-    for share in SHARES:
-        found: dict[str, list[dict[str, float]]] = {}
-        for seed in seeds:
-            frame = _frame(recipe, folder)
-            drawn = np.random.default_rng([seed, 4]).random(len(frame)) < share
-            kept = drawn | ~_is_train(recipe, folder)
-            frame = frame.with_columns(label_is_kept=pl.Series(kept))
-            tasks = [
-                replace(each, observed="label_is_kept") if each.name == task.name else each
-                for each in recipe.tasks
-            ]
-            with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
-                for name, method in {"supervised": None, **methods}.items():
-                    run = train(
-                        frame,
-                        schema=recipe.schema,
-                        tasks=tasks,
-                        tables=recipe.tables(folder),
-                        split=recipe.split,
-                        method=method,
-                        training=Training(seed=seed),
-                        cache=Path(scratch) / "prepared",
-                        out=Path(scratch) / name,
-                    )
-                    told = run.evaluation.tasks[task.name]
-                    found.setdefault(name, []).append(
-                        {metric: told[metric].value for metric in ("auc", "ne", "pcoc")}
-                    )
-        for name, values in found.items():
-            for metric in ("auc", "ne"):
-                own = np.array([value[metric] for value in values])
-                base = np.array([value[metric] for value in found["supervised"]])
-                row: dict[str, str | float | int] = {
-                    "what": metric,
-                    "set": recipe.name,
-                    "task": task.name,
-                    "labelled": share,
-                    "method": name,
-                    "value": float(own.mean()),
-                    "PCOC": float(np.mean([value["pcoc"] for value in values])),
-                    "seeds": len(own),
-                }
-                if name != "supervised":
-                    gap = paired_difference(own, base)
-                    row |= {"gain": gap.value, "low": gap.low, "high": gap.high}
-                yield row
-
-
-def _frame(recipe: Recipe, folder: Path) -> pl.DataFrame:
-    log = read(recipe.log(folder))
-    return log.collect() if isinstance(log, pl.LazyFrame) else log
-
-
-def _parts(recipe: Recipe, folder: Path) -> np.ndarray:
-    log = Log((recipe.log(folder),), recipe.schema, recipe.tasks, recipe.tables(folder))
-    return recipe.split.assign(log.rows(), recipe.schema)
-
-
-def _is_train(recipe: Recipe, folder: Path) -> np.ndarray:
-    return _parts(recipe, folder) == 0
-
-
-def _before_test(recipe: Recipe, folder: Path) -> np.ndarray:
-    return _parts(recipe, folder) < 2
 
 
 if __name__ == "__main__":
