@@ -24,7 +24,7 @@ from plait.metrics import holm, paired_difference
 from plait.tasks import Task
 
 SUPERVISED, ALONE = "supervised", "supervised, alone"
-METRICS = ("auc", "ne", "pcoc")
+METRICS = ("auc", "normalised_entropy", "pcoc")
 
 
 class Cell(NamedTuple):
@@ -180,7 +180,7 @@ def _summary(done: Mapping[Cell, Row], names: Sequence[str]) -> Iterator[Row]:
             if method != SUPERVISED:
                 gap = paired_difference(own["auc"], base["auc"])
                 row |= {"gain": gap.value, "low": gap.low, "high": gap.high, "p": gap.p_value}
-                entropy = paired_difference(own["ne"], base["ne"])
+                entropy = paired_difference(own["normalised_entropy"], base["normalised_entropy"])
                 row |= {"ne_gain": entropy.value, "ne_low": entropy.low, "ne_high": entropy.high}
             rows.append(row)
     tested = [row for row in rows if "p" in row]
