@@ -14,6 +14,7 @@ from plait.data.history import History, add_history
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog, prepare
 from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
+from plait.errors import SchemaError
 
 FOLDS = ColumnSplit("part", train=(0,), valid=(1,), test=(2,))
 LABELS = ("click", "like", "stars")
@@ -108,3 +109,20 @@ def test_small_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     whole = rows_with_history(frame, tmp_path)
     monkeypatch.setattr(staging, "CHUNK_ROWS", 3)
     assert_frame_equal(rows_with_history(frame, tmp_path), whole, rel_tol=1e-6)
+
+
+def test_lists_of_items_need_no_number_beside_them(tmp_path: Path) -> None:
+    frame = log(80)
+    made = prepared(frame, RandomSplit(), tmp_path / "lists", History(by=(), sequence_length=3))
+    both = prepared(frame, RandomSplit(), tmp_path / "both", History(sequence_length=3))
+    lists = [column.name for column in made.train.layout.lists]
+    assert lists == [column.name for column in both.train.layout.lists]
+    assert not made.train.layout.numbers
+    assert [len(part) for part in (made.train, made.test)] == [
+        len(part) for part in (both.train, both.test)
+    ]
+
+
+def test_a_history_of_users_that_are_all_new_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"so what is remembered of users would say nothing"):
+        prepared(log(80), UserSplit(valid=0.3, test=0.3), tmp_path, History(by=("user",)))

@@ -32,6 +32,8 @@ def problem(*, schema: Schema = SCHEMA, **settings: Any) -> str:  # noqa: ANN401
         ({"folds": 1}, "`folds` must lie between 2 and 100, got 1"),
         ({"tasks": ("clik",)}, "There is no task 'clik' in `history.tasks`. Did you mean 'click'?"),
         ({"tasks": ("genre",)}, "`history.tasks` names 'genre', which has several classes"),
+        ({"by": ()}, "makes no feature of this schema: `by` is ()"),
+        ({"features": ()}, "or for a `sequence_length` where there are user and item"),
         ({"cross": ("tag",)}, "There is no feature 'tag'. Did you mean 'tags'?"),
     ],
 )

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from plait.data.schema import Schema
-from plait.errors import DataError
+from plait.errors import DataError, SchemaError
 from plait.tasks import Task
 
 from .earlier import Earlier
@@ -49,10 +49,11 @@ class Fitted:
 
     def training_rows(self, begin: int, end: int) -> pl.DataFrame:
         """The history of some training rows, in their order: from other rows only."""
-        return self.numbers.frame(begin, end).with_columns(
+        lists = [
             windows.series(slice(begin, end), self.tables.item_values).alias(name)
             for name, windows in self.sequences.items()
-        )
+        ]
+        return pl.DataFrame([*self.numbers.frame(begin, end), *lists])
 
 
 def fit_history(
@@ -82,7 +83,7 @@ def fit_history(
             the rows of a user together.
 
     Raises:
-        SchemaError: a schema without what the history needs.
+        SchemaError: a schema without what the history needs, or nothing to make.
         DataError: `ordered` was asked for, and rows do not have an order.
         ColumnError: a column that does not hold what it should.
         UnknownNameError: tasks or features that are not there.
@@ -91,6 +92,12 @@ def fit_history(
     if new_users:
         by = tuple(side for side in history.by if side == "item")
         history = replace(history, by=by, cross=(), sequence_length=0)
+        if not history.makes_anything(schema):
+            raise SchemaError(
+                "All validation and test rows are of users that no training row has, so what is "
+                "remembered of users would say nothing of them, and nothing of items was asked "
+                "for. Drop the history, name an `item`, or split by time or by chance."
+            )
     remembered = Remembered(history.remembered(tasks))
     roles = ("user", "item") if history.ordered is False else ("user", "item", "time")
     columns = {role: column for role, column in schema.roles.items() if role in roles}

@@ -114,11 +114,19 @@ class History:
                 )
         return tuple(f for f in features if isinstance(f, Categorical | MultiHot))
 
+    def makes_anything(self, schema: Schema) -> bool:
+        """Whether there is a feature to make: a number, or a list of items."""
+        sides = {side for side in ("user", "item") if side in schema.roles}
+        pairs = {"pair"} if len(sides) == 2 else set()
+        numbers = bool(self.features) and not {*sides, *pairs}.isdisjoint(self.by)
+        return numbers or (bool(pairs) and self.sequence_length > 0)
+
     def check(self, schema: Schema, tasks: Iterable[Task]) -> None:
         """See that schema and tasks have what the history names.
 
         Raises:
-            SchemaError: no role of a user or item, `ordered` without a time, or as `crossed`.
+            SchemaError: no role of a user or item, nothing to make, `ordered` without a time, or
+                as `crossed`.
             UnknownNameError: as `remembered` and `crossed`.
             TaskError: as `remembered`.
         """
@@ -128,6 +136,13 @@ class History:
             raise SchemaError(
                 "A history needs to know whose it is, and the schema has no `user` and no `item`. "
                 "Name their columns in the schema's roles, or drop the history."
+            )
+        if not self.makes_anything(schema):
+            raise SchemaError(
+                f"This history makes no feature of this schema: `by` is {self.by}, `features` is "
+                f"{self.features}, `sequence_length` is {self.sequence_length}, and the roles are "
+                f"{', '.join(schema.roles)}. Ask for numbers of a role that is there, or for a "
+                "`sequence_length` where there are user and item; or drop the history."
             )
         if self.ordered and schema.time is None:
             raise SchemaError(
