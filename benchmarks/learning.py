@@ -2,6 +2,7 @@
 
     python benchmarks/learning.py --world --seeds 6 --json learning.json
     python benchmarks/learning.py --noise --seeds 3
+    python benchmarks/learning.py --delay --seeds 5
     python benchmarks/learning.py --real --rows 20000 --seeds 3 --json real.json
 
 `--world` is the semi-supervised world of `plait.data.simulation`: mean test AUC of both tasks
@@ -12,6 +13,13 @@ rest.
 
 `--noise` turns round a fifth of two labels of the census set, in training and validation rows:
 predicted over observed rates (PCOC) on clean test rows.
+
+`--delay` is a feed whose purchases come two days after their click, in the mean. A model learnt on
+the first week learns on every evening of two weeks; each day's clicks are judged before they are
+learnt from, by what they come to in the end. `as known` takes the last three days as they stand;
+`waiting` three days that ended six days ago; DFM, FNW and ES-DFM are the losses and samples of
+their papers; `forward` and `bayes` are `SoftLabels` that know how long purchases take in the mean;
+`what comes in the end` takes the last three days as nobody knows them yet.
 
 `--real` keeps 1, 5 and 10 % of the labels of each set's first binary task, the other tasks whole:
 its AUC, normalised entropy and PCOC beside those of supervised training, with all tasks and alone.
@@ -28,6 +36,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from _delay import delays
 from _report import Row, data_folder, parser, report
 from _scarce import Sizes, capped, frame_of, measure
 from _sets import SETS
@@ -66,6 +75,7 @@ def main() -> None:
     made = parser("Gains of the three ways to learn.")
     made.add_argument("--world", action="store_true", help="the semi-supervised world")
     made.add_argument("--noise", action="store_true", help="a fifth of the labels turned round")
+    made.add_argument("--delay", action="store_true", help="purchases that come days later")
     made.add_argument("--real", action="store_true", help="real sets with few labels")
     made.add_argument(
         "--cells", default="", help="of --world: share/flip[/signal[/domain]], by comma"
@@ -90,6 +100,9 @@ def main() -> None:
             report(rows, arguments)
     if arguments.noise and not arguments.smoke:
         rows += _of_noise(data_folder(arguments), seeds, arguments.rows)
+        report(rows, arguments)
+    if arguments.delay or arguments.smoke:
+        rows += delays(seeds=seeds, smoke=arguments.smoke)
         report(rows, arguments)
     if arguments.real and not arguments.smoke:
         begun = time.monotonic()
