@@ -169,7 +169,7 @@ def _clicks(seed: int, rows: int, folder: Path) -> Clicks:
     buys = np.tile(log.truth["would_purchase"].to_numpy()[clicked], 2)
     mean = delay[(at < WARM_DAYS) & buys].mean()
     missed = {
-        _missed(day): np.exp(-np.maximum(day + 1 - at, 0.0) / mean)
+        _missed(day): np.exp(-np.maximum(day + 1 - at, 1e-3) / mean)
         for day in range(WARM_DAYS, WARM_DAYS + STREAM_DAYS)
     }
     frame = pl.concat([log.frame.filter(pl.Series(clicked))] * 2).with_columns(

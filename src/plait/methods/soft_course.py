@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -254,14 +255,18 @@ class SoftCourse:
         rate = (rates or {}).get(task)
         if not isinstance(rate, str):
             return None if rate is None else float(rate)
+        counted = self.train.observed(task) & (self.train.weights(task) > 0)
         column = self.train.frame([rate]).to_series()
-        if column.null_count():
+        told = column.filter(pl.Series(counted))
+        if told.null_count():
             raise TaskError(
                 f"Task {task!r}: the column {rate!r} holds the chance that a label is wrong, and "
-                f"is null on {column.null_count():,} training rows. Fill it; 0: a sure label."
+                f"is null on {told.null_count():,} training rows with a label. Fill it; 0: a sure "
+                "label."
             )
-        found: NDArray[np.float32] = column.to_numpy().astype(np.float32)
-        return found
+        # Rows without a label have none that could be wrong; they stand for the others' mean.
+        found: NDArray[np.float32] = column.fill_null(0.0).to_numpy().astype(np.float32)
+        return np.where(counted, found, found[counted].mean(dtype=np.float64)).astype(np.float32)
 
     def _schedule(self) -> Schedule:
         epoch = len(make_loader(self.model, self.train, self.settings))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from tests.unit.makers import BINARY_TASKS, TASKS, Data, make_data, make_log, make_model, same_bits
@@ -212,6 +213,23 @@ def test_a_rate_that_is_missing_is_refused(tmp_path: Path) -> None:
     data = make_data(tmp_path, BINARY_TASKS, frame=frame.cast({"rate": float}))
     with pytest.raises(TaskError, match=r"'rate' holds the chance .* is null on 240 training rows"):
         _bits(data, SoftLabels(members=1, mode="bayes", missed={"click": "rate"}))
+
+
+def test_only_rows_with_the_label_need_a_rate(tmp_path: Path) -> None:
+    """`like` is missing on half the rows; a rate of 1 or none at all there changes nothing."""
+    frame = make_log(240).with_columns(rate=pl.lit(0.1) + 0.1 * (pl.col("click") == 1))
+    seen = pl.col("like").is_not_null()
+    method = SoftLabels(members=1, mode="bayes", missed={"like": "rate"})
+    found = [
+        _bits(make_data(tmp_path / name, BINARY_TASKS, frame=changed), method)
+        for name, changed in (
+            ("whole", frame),
+            ("null", frame.with_columns(rate=pl.when(seen).then("rate"))),
+            ("one", frame.with_columns(rate=pl.when(seen).then("rate").otherwise(1.0))),
+        )
+    ]
+    assert same_bits(found[0], found[1])
+    assert same_bits(found[0], found[2])
 
 
 def test_without_rates_they_are_estimated(data: Data) -> None:
