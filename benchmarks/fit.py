@@ -52,12 +52,13 @@ class Seconds(NamedTuple):
 def main() -> None:
     """Run the loops in turn, and report medians."""
     made = parser("Rows a second of fit, against a bare loop.")
+    made.add_argument("--rows", type=int, default=ROWS, help="of the made log")
     made.add_argument("--repeats", type=int, default=5)
     arguments = made.parse_args()
     repeats = 1 if arguments.smoke else arguments.repeats
     with tempfile.TemporaryDirectory(prefix="plait-") as named:
         scratch = Path(named)
-        prepared = _prepared(SMOKE_ROWS if arguments.smoke else ROWS, scratch)
+        prepared = _prepared(SMOKE_ROWS if arguments.smoke else arguments.rows, scratch)
         model = build(prepared)
         runners = {
             "bare loop": _bare_loop(prepared, model),
