@@ -14,6 +14,8 @@ BENCHMARKS := $(filter-out benchmarks/_%,$(sort $(wildcard benchmarks/*.py)))
 # One thread per process: the tests already use every core, and the same sums come out everywhere.
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled modules are kept: tests start many processes, and each would compile plait anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install format check test demo bench evidence docs lowest clean
@@ -41,7 +43,8 @@ check: install ## Format, lint, types and import contract: the fast part of `mak
 	$(BIN)/lint-imports --no-logo
 
 test: check ## Everything that must pass: `make check`, then unit, system and docs tests (CI runs this)
-	$(BIN)/python -m pytest -n $(WORKERS) tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
+	@$(BIN)/python benchmarks/step.py # for whoever reads the log; nothing is asserted
 
 demo: install ## Make a log, draft, train and compare on it, and write a report: about a minute
 	OMP_NUM_THREADS=2 $(BIN)/plait demo --out plait-demo --force
@@ -72,7 +75,7 @@ $(LOWEST_INSTALLED): pyproject.toml constraints-lowest.txt
 # Old packages warn about one another, so a warning is no error here. The docs show what the tested
 # versions print, so their tests are left out.
 lowest: $(LOWEST_INSTALLED) ## Run the tests with the oldest dependencies that plait supports
-	$(LOWEST)/bin/python -m pytest -n $(WORKERS) -W default tests/unit tests/system
+	$(LOWEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal -W default tests/unit tests/system
 
 clean: ## Remove everything that these commands made, .venv included
 	rm -rf $(VENV) $(LOWEST) .bench .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site

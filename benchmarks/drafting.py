@@ -75,7 +75,7 @@ SETS = (
     Given("open_bandit", "all.parquet", {"items": "items_all.parquet"}),
     Given("taobao_cart_buy", "pairs.parquet"),
 )
-SMOKE_SETS = 3
+SMOKE_SETS = 2
 
 
 def main() -> None:

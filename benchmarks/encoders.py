@@ -54,7 +54,8 @@ def main() -> None:
         write_log(Path(named) / "log.parquet", rows)
         log = Log((Path(named) / "log.parquet",), SCHEMA, TASKS)
         prepared = prepare(log, RandomSplit(valid=0.0, test=0.0), cache=Path(named))
-        _turn(prepared, steps=1)  # what is imported and allocated once
+        if not arguments.smoke:
+            _turn(prepared, steps=1)  # what is imported and allocated once
         turns = [_turn(prepared, steps=steps) for _ in range(repeats)]
         report(list(_rows(prepared, turns)), arguments)
 

@@ -36,7 +36,7 @@ from plait.training.setup import expected_shares
 from plait.training.stepping import Stepper
 
 BAR = 0.85
-ROWS, SMOKE_ROWS = 200_000, 5_000
+ROWS, SMOKE_ROWS = 200_000, 1_500
 SETTINGS = Training(epochs=1)
 
 Runner = Callable[[MultiTaskModel], None]
@@ -52,19 +52,21 @@ class Seconds(NamedTuple):
 def main() -> None:
     """Run the loops in turn, and report medians."""
     made = parser("Rows a second of fit, against a bare loop.")
+    made.add_argument("--rows", type=int, default=ROWS, help="of the made log")
     made.add_argument("--repeats", type=int, default=5)
     arguments = made.parse_args()
     repeats = 1 if arguments.smoke else arguments.repeats
     with tempfile.TemporaryDirectory(prefix="plait-") as named:
         scratch = Path(named)
-        prepared = _prepared(SMOKE_ROWS if arguments.smoke else ROWS, scratch)
+        prepared = _prepared(SMOKE_ROWS if arguments.smoke else arguments.rows, scratch)
         model = build(prepared)
         runners = {
             "bare loop": _bare_loop(prepared, model),
             "fit": lambda model: _fit(model, prepared),
             "fit as in train": lambda model: _fit_and_judge(model, prepared, scratch),
         }
-        _turn(runners, model, 0)  # what is imported and allocated once
+        if not arguments.smoke:
+            _turn(runners, model, 0)  # what is imported and allocated once
         turns = [_turn(runners, model, number) for number in range(repeats)]
     report(list(_rows(turns, prepared.train.num_rows, has_bar=not arguments.smoke)), arguments)
 

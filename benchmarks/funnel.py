@@ -23,6 +23,7 @@ from plait import Chain, ColumnSplit, Training, train
 from plait.metrics import paired_bootstrap, pcoc
 
 FOLDS = 10
+SMOKE_ROWS = 2_000
 LABELS = {
     "visit": "visit",
     "conversion": "conversion",
@@ -39,7 +40,9 @@ def main() -> None:
     arguments = made.parse_args()
     log = pl.read_parquet(HILLSTROM.log(data_folder(arguments)))
     folds = range(2 if arguments.smoke else FOLDS)
-    steps = 20 if arguments.smoke else None
+    steps = None
+    if arguments.smoke:
+        log, steps = log.sample(SMOKE_ROWS, seed=0), 4
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
         training = Training(seed=arguments.seed, max_steps=steps)
         parts = [_predict(log, fold, training, Path(scratch)) for fold in folds]

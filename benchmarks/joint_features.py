@@ -68,11 +68,11 @@ def main() -> None:
     arguments = made.parse_args()
     cell = Cell(arguments.labelled, arguments.flip)
     if arguments.smoke:
-        world = SemiSupervisedSettings(train_rows=4_000, test_rows=500)
+        world = SemiSupervisedSettings(train_rows=2_000, test_rows=300)
         quick = Training(max_steps=4, batch_size=64)
         some = {"fd, r=0.05": METHODS["fd, r=0.05"]}
         rows = gains(some, cell, seeds=range(2), training=quick, world=world)
-        report([*rows, *_costs(rows=1_000, steps=1, repeats=1)], arguments)
+        report([*rows, *_costs(rows=500, steps=1, repeats=1)], arguments)
         return
     rows: list[Row] = []
     if arguments.only != "cost":

@@ -122,7 +122,7 @@ def main() -> None:
 
 def _cells(written: str, *, smoke: bool) -> list[Cell]:
     if smoke:
-        return [Cell(0.05), Cell(0.05, domain=0.4)]
+        return [Cell(0.05, domain=0.4)]
     if not written:
         return [*GRID, *ADVERSARIAL]
     return [Cell(*map(float, cell.split("/"))) for cell in written.split(",")]
@@ -138,7 +138,7 @@ def _of_world(
         cell,
         seeds=seeds,
         training=Training(max_steps=4, batch_size=64),
-        world=SemiSupervisedSettings(train_rows=4_000, test_rows=500),
+        world=SemiSupervisedSettings(train_rows=2_000, test_rows=300),
         unlabelled=True,
     )
 

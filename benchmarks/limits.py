@@ -32,12 +32,13 @@ from _rivals.job import EMBEDDING_DIM, EXPERT_LAYERS, TOWER, Architecture, Job
 from _rivals.log import LONGEST_HISTORY, VOCABULARIES, task_names, write_log
 from torch.nn import functional
 
-ROWS, SMOKE_ROWS = 200_000, 5_000
+ROWS, SMOKE_ROWS = 200_000, 1_000
 COPIED, SMOKE_COPIED = 2**27, 2**20
-TRIES, SMOKE_TRIES = 40, 2
+TRIES, SMOKE_TRIES = 40, 1
 BACKWARD = 2
 """Products of a backward pass for each of the forward pass: of the inputs and of the weights."""
-SQUARE = 2048
+SQUARE, SMOKE_SQUARE = 2048, 64
+SMOKE_BATCH = 64
 WAYS = ("fp32, MKL", "fp32, oneDNN", "bf16")
 
 
@@ -52,10 +53,12 @@ def main() -> None:
     arguments = made.parse_args()
     torch.set_num_threads(arguments.threads)
     pa.set_cpu_count(arguments.threads)
-    tries = SMOKE_TRIES if arguments.smoke else TRIES
+    tries, square = TRIES, SQUARE
+    if arguments.smoke:
+        tries, square, arguments.batch = SMOKE_TRIES, SMOKE_SQUARE, SMOKE_BATCH
     with tempfile.TemporaryDirectory(prefix="plait-") as folder:
         job = _job(arguments, folder)
-        rows = [*_products(job, tries), *_memory(arguments, tries), *_reading(job, tries)]
+        rows = [*_products(job, square, tries), *_memory(arguments, tries), *_reading(job, tries)]
     report(rows + list(_roofline(job, rows)), arguments)
 
 
@@ -81,11 +84,11 @@ def _job(arguments: argparse.Namespace, folder: str) -> Job:
     )
 
 
-def _products(job: Job, tries: int) -> Iterator[Row]:
+def _products(job: Job, square: int, tries: int) -> Iterator[Row]:
     """Billions of operations a second at three shapes, and how exact each way is."""
     first, second = EXPERT_LAYERS
     shapes = {
-        "square": (SQUARE, SQUARE, SQUARE),
+        "square": (square, square, square),
         "first layer": (job.batch_size, job.input_width, first),
         "second layer": (job.batch_size, first, second),
     }

@@ -24,7 +24,7 @@ from plait.data.schema import Categorical, Numeric, Schema
 from plait.data.store import Store
 from plait.data.writing import StoreWriter
 
-NUM_ROWS, SMOKE_ROWS = 2_000_000, 50_000
+NUM_ROWS, SMOKE_ROWS = 2_000_000, 10_000
 CHUNK_ROWS = 131_072
 BATCH_SIZE = 2048
 REPEATS = 3

@@ -1,14 +1,17 @@
-"""How much memory does a large log take, from Parquet to a judged model?
+"""How much memory does a large log take, from Parquet to a judged model and to predictions?
 
     OMP_NUM_THREADS=2 POLARS_MAX_THREADS=2 python benchmarks/memory.py --json memory.json
+    python benchmarks/memory.py --rows 20000000 --shuffle-rows 4096 --steps 2000
 
-A made log of five million rows is prepared, trained on for an epoch and judged by `plait.train` in
-a process of its own, whose anonymous memory (what cannot be dropped, unlike pages of mapped files)
-is read from /proc all along. Training includes judging the validation rows. Linux only.
+A made log is prepared, trained on for an epoch (or for `--steps`) and judged by `plait.train` in a
+process of its own, which then predicts every row of the log anew. The anonymous memory of that
+process (what cannot be dropped, unlike pages of mapped files) is read from /proc all along.
+Training includes judging the validation rows. Linux only.
 """
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import sys
 import tempfile
@@ -22,12 +25,12 @@ from typing import NamedTuple
 from _report import Row, parser, report
 from _synthetic import SCHEMA, TASKS, write_log
 
-from plait import RandomSplit, Training, train
+from plait import RandomSplit, Training, load, train
 from plait.training import Callback, History
 
 GIB = 2**30
 BAR_GIB = 3.0
-ROWS, SMOKE_ROWS = 5_000_000, 50_000
+ROWS, SMOKE_ROWS = 5_000_000, 5_000
 SECONDS_BETWEEN_SAMPLES = 0.02
 SPLIT = RandomSplit(valid=0.05, test=0.1)
 
@@ -56,22 +59,31 @@ class Marks(Callback):
 
 def main() -> None:
     """Write the log, run, sample, and report."""
-    arguments = parser("Peak anonymous memory of a run on a large log.").parse_args()
+    arguments = _arguments()
     if not Path("/proc/self/status").exists():
         sys.exit("This benchmark reads /proc, which Linux has.")
-    rows = SMOKE_ROWS if arguments.smoke else ROWS
+    rows = SMOKE_ROWS if arguments.smoke else arguments.rows
+    training = Training(epochs=1, max_steps=arguments.steps, shuffle_rows=arguments.shuffle_rows)
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
         log = Path(scratch) / "log.parquet"
         write_log(log, rows)
-        moments, samples = _watch(log, Path(scratch) / "run")
-    report(list(_rows(moments, samples, rows, has_bar=not arguments.smoke)), arguments)
+        moments, samples = _watch(log, Path(scratch) / "run", training)
+    report(list(_rows(moments, samples, rows, training, has_bar=not arguments.smoke)), arguments)
 
 
-def _watch(log: Path, out: Path) -> tuple[dict[str, float], list[Sample]]:
+def _arguments() -> argparse.Namespace:
+    made = parser("Peak anonymous memory of a run on a large log.")
+    made.add_argument("--rows", type=int, default=ROWS, help="of the log")
+    made.add_argument("--steps", type=int, help="most steps of training; left out: an epoch")
+    made.add_argument("--shuffle-rows", type=int, help="rows of a block, shuffled by blocks")
+    return made.parse_args()
+
+
+def _watch(log: Path, out: Path, training: Training) -> tuple[dict[str, float], list[Sample]]:
     """Run in a fresh process, and read its memory until it ends."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(log, out, there))
+    process = context.Process(target=_run, args=(log, out, training, there))
     process.start()
     there.close()
     samples: list[Sample] = []
@@ -87,19 +99,23 @@ def _watch(log: Path, out: Path) -> tuple[dict[str, float], list[Sample]]:
     return moments, samples
 
 
-def _run(log: Path, out: Path, connection: Connection) -> None:
-    """The process that is watched: one run, an epoch long."""
+def _run(log: Path, out: Path, training: Training, connection: Connection) -> None:
+    """The process that is watched: one run, and predictions for all rows."""
     marks = Marks()
     train(
         log,
         schema=SCHEMA,
         tasks=TASKS,
         split=SPLIT,
-        training=Training(epochs=1),
+        training=training,
         callbacks=(marks,),
         out=out,
     )
-    connection.send(marks.moments | {"end": time.monotonic()})
+    moments = marks.moments | {"predict": time.monotonic()}
+    predicted = load(out).predict(log)
+    if not predicted.height:
+        raise RuntimeError("nothing was predicted")
+    connection.send(moments | {"end": time.monotonic()})
 
 
 def _anonymous_bytes(status: Path) -> int:
@@ -111,10 +127,23 @@ def _anonymous_bytes(status: Path) -> int:
 
 
 def _rows(
-    moments: Mapping[str, float], samples: Sequence[Sample], rows: int, *, has_bar: bool
+    moments: Mapping[str, float],
+    samples: Sequence[Sample],
+    rows: int,
+    training: Training,
+    *,
+    has_bar: bool,
 ) -> Iterator[Row]:
     """The peak and the speed of each phase, and of the whole run."""
-    share = {"prepare": 1.0, "train": 1.0 - SPLIT.valid - SPLIT.test, "evaluate": SPLIT.test}
+    of_training = int(rows * (1.0 - SPLIT.valid - SPLIT.test))
+    if training.max_steps is not None:
+        of_training = min(of_training, training.max_steps * training.rows_per_batch(of_training))
+    done = {
+        "prepare": rows,
+        "train": of_training,
+        "evaluate": int(rows * SPLIT.test),
+        "predict": rows,
+    }
     whole_run = ("prepare", "end")
     for phase, following in [*pairwise(moments), whole_run]:
         begun, ended = moments[phase], moments[following]
@@ -129,7 +158,7 @@ def _rows(
             "bar": bar,
             "met": None if bar is None else peak < bar,
             "seconds": ended - begun,
-            "rows_per_second": rows * (1.0 if whole else share[phase]) / (ended - begun),
+            "rows_per_second": (rows if whole else done[phase]) / (ended - begun),
         }
 
 

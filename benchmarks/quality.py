@@ -39,7 +39,7 @@ from plait.training.judging import judged_rows
 
 ARCHITECTURES: dict[str, ArchitectureFactory] = {"MMoE": MMoE, "PLE": PLE}
 MODELS = ("default", *BASELINES, *ARCHITECTURES)
-SMOKE_STEPS, SMOKE_TRIALS, SMOKE_RESAMPLES = 20, 1, 20
+SMOKE_STEPS, SMOKE_TRIALS, SMOKE_RESAMPLES = 4, 1, 20
 TRIALS, RESAMPLES = 20, 400
 SECONDS = "seconds.txt"
 

@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py --rows 200000 --repeats 5 --json speed.json
     python benchmarks/speed.py --only plait,fbgemm --precision bf16 --batch 512
+    python benchmarks/speed.py --table --repeats 3 --json table.json
 
 A made log (`_rivals/log.py`), an epoch of one model, predictions of 200,000 other rows. Rivals take
 turns, each run a process of its own, so that the drift of a shared machine meets all of them; who
@@ -20,6 +21,9 @@ arrays of small integers and get them from a fast reader (`_rivals/arrays.py`). 
 row for every id that there could be, those of plait for every id of the training rows; with
 `--raw-strings` all have the latter. plait and the reference run in the environment of this script,
 whose torch need not be that of the others: the JSON says which each one had.
+
+`--table` does job after job: what the other options say, then the same with small batches, each
+architecture, more tasks, no sequence, and more rows.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ import math
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -49,6 +53,17 @@ SHOWN = (
     *("foreign_cores", "repeats", "reason"),
 )
 """Columns of the printed table; the JSON has all."""
+TABLE: tuple[Mapping[str, object], ...] = (
+    {},
+    {"batch": 512},
+    *({"architecture": name} for name in ("single_task", "shared_bottom", "ple")),
+    {"tasks": 4},
+    {"tasks": 8},
+    {"without_sequence": True},
+    {"rows": 1_000_000},
+    {"rows": 5_000_000},
+)
+"""What `--table` changes of the job, row by row."""
 MEDIANS = (
     *("end_to_end_seconds", "load_seconds", "build_seconds", "fit_seconds"),
     *("test_load_seconds", "predict_seconds", "start_seconds"),
@@ -59,6 +74,23 @@ MEDIANS = (
 def main() -> None:
     """Write the logs, let the rivals take turns, and report medians."""
     arguments = _arguments()
+    rows: list[dict[str, Fact]] = []
+    anybody = False
+    for change in TABLE if arguments.table else ({},):
+        changed = argparse.Namespace(**{**vars(arguments), **change})
+        if arguments.smoke:
+            changed.rows = SMOKE_ROWS
+        race = _race(changed)
+        anybody = anybody or any(race.runs.values())
+        rows += [{"job": _title(race.job, changed)} | row for row in _rows(race)]
+        # After each job: whoever stops a long table keeps what it has.
+        report(rows, arguments, shown=("job", *SHOWN) if arguments.table else SHOWN)
+    if not anybody:
+        sys.exit("Nobody did the job; the rows say why.")
+
+
+def _race(arguments: argparse.Namespace) -> Race:
+    """All turns of one job."""
     with tempfile.TemporaryDirectory(prefix="plait-") as named:
         scratch = Path(named)
         track = Track(
@@ -72,10 +104,7 @@ def main() -> None:
         race.line_up(_few_rows(race.job, arguments, scratch / "few") if warm else None)
         for turn in range(arguments.repeats):
             race.take_turn(turn)
-    title = _title(race.job, arguments)
-    report([{"job": title} | row for row in _rows(race)], arguments, shown=SHOWN)
-    if not any(race.runs.values()):
-        sys.exit("Nobody did the job; the rows say why.")
+    return race
 
 
 def _arguments() -> argparse.Namespace:
@@ -92,6 +121,9 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--without-sequence", action="store_true", help="leave the history out")
     made.add_argument(
         "--raw-strings", action="store_true", help="ids are strings and large integers"
+    )
+    made.add_argument(
+        "--table", action="store_true", help="all jobs: batches, architectures, tasks, rows"
     )
     made.add_argument("--cold", action="store_true", help="nothing is compiled beforehand")
     made.add_argument("--timeout", type=float, default=1800, help="seconds of one run")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import ModuleType
 from urllib.parse import unquote
 
 import pytest
+from tests.processes import run_plait
 
 ROOT = Path(__file__).parents[2]
 LINKED_PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -33,7 +33,6 @@ NOT_RUN = re.compile(r"<!--\s*not run:?(?P<reason>(?:(?!-->).)*)-->\s*\Z", re.DO
 LINK = re.compile(
     r"\]\(\s*<?([^)\s>]+)|\b(?:src|href|srcset)=\"([^\"]+)\"|^\[[^\]]+\]:\s+(\S+)", re.MULTILINE
 )
-COMMAND_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +80,7 @@ def _commands(block: Block) -> list[str]:
 
 def _run_command(block: Block, command: str, folder: Path) -> None:
     _, *arguments = shlex.split(command, comments=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "plait", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    done = run_plait(*arguments, cwd=folder)
     said = f"{done.stdout}\n{done.stderr}"
     assert done.returncode == 0, f"{block.place}: `{command}` gave {done.returncode}\n{said}"
 

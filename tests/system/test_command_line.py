@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.processes import run_plait
 from tests.system.feeds import feed
 
 EXPERIMENT = """
@@ -56,8 +57,7 @@ group_by = "user_id"
 
 def plait(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run one command and wait for it."""
-    command = [sys.executable, "-m", "plait", *words]
-    return subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True)
+    return run_plait(*words, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(
 ) -> None:
     out = f"stopped-{code}"
     command = [sys.executable, "-m", "plait", "train", "experiment.toml", "--out", out]
-    long = [*command, "--set", "training.epochs=40", "--set", "training.patience=40"]
+    long = [*command, "--set", "training.epochs=15", "--set", "training.patience=15"]
     running = subprocess.Popen(long, cwd=place, stderr=subprocess.PIPE, text=True)
     archive = place / out / "training" / "archive"
     deadline = time.monotonic() + 120

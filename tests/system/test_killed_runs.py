@@ -3,48 +3,59 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
-import subprocess
-import sys
+import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 from safetensors.numpy import load_file
-from tests.system.feeds import feed
+from tests.processes import run_apart
+from tests.system.feeds import arguments, feed
 
-SCRIPT = """
-import os, signal, sys, threading
-from dataclasses import replace
-import plait, torch
-from plait.training import Callback
-from tests.system.feeds import arguments
+import plait
+from plait.training import Callback, StepReport
 
-log, out, mode, moment = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
-torch.set_num_threads(1)
 
 class Die(Callback):
-    def on_start(self, *, steps_done, total_steps):
-        if mode == "SIGKILL":  # at any moment, also while a checkpoint is written
-            kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
-            threading.Timer(moment, kill).start()
+    """Ends the process in a given way.
 
-    def on_step(self, report):
-        if mode == "SIGTERM" and report.step == moment:
+    Args:
+        mode: the name of a signal, or `none`.
+        moment: SIGKILL: seconds after the start of training, also while a checkpoint is written;
+            SIGTERM: the step.
+    """
+
+    def __init__(self, mode: str, moment: float) -> None:
+        self.mode = mode
+        self.moment = moment
+
+    def on_start(self, *, steps_done: int, total_steps: int) -> None:
+        if self.mode == "SIGKILL":
+            threading.Timer(self.moment, partial(os.kill, os.getpid(), signal.SIGKILL)).start()
+
+    def on_step(self, report: StepReport) -> None:
+        if self.mode == "SIGTERM" and report.step == self.moment:
             signal.raise_signal(signal.SIGTERM)
 
-settings = arguments(log, out, epochs=6)
-settings["training"] = replace(settings["training"], checkpoint_seconds=0.0, batch_size=64)
-settings["callbacks"] = (Die(),)
-plait.train(**settings, resume=True)
-"""
+
+def session(log: Path, out: Path, mode: str, moment: float) -> None:
+    """Train or go on, in this process."""
+    torch.set_num_threads(1)
+    settings = arguments(log, out, epochs=6)
+    settings["training"] = replace(settings["training"], checkpoint_seconds=0.0, batch_size=64)
+    settings["callbacks"] = (Die(mode, moment),)
+    plait.train(**settings, resume=True)
 
 
 def run(log: Path, out: Path, *, mode: str = "none", moment: float = 0) -> int:
     """One session of the run, in a process of its own; its exit code."""
-    command = [sys.executable, "-c", SCRIPT, str(log), str(out), mode, str(moment)]
-    return subprocess.run(command, check=False, capture_output=True).returncode
+    return run_apart(session, log, out, mode, moment).returncode
 
 
 @pytest.fixture(scope="module")

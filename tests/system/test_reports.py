@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
-import sys
 import zlib
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.processes import run_plait
 from tests.system.feeds import arguments, feed
 
 import plait
@@ -36,8 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "run"
     settings = arguments(feed(2000), folder, epochs=2)
     plait.train(**settings, architecture=partial(plait.MMoE, num_experts=3, layers=(8,)))
-    command = [sys.executable, "-m", "plait", "report", str(folder)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = run_plait("report", str(folder))
     assert (done.returncode, done.stderr) == (0, "")
     return folder
 
@@ -120,8 +119,7 @@ def test_no_page_is_wider_than_a_phone(run: Path, tmp_path: Path) -> None:
 
 
 def test_doctor_says_three_things(run: Path) -> None:
-    command = [sys.executable, "-m", "plait", "doctor", str(run)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = run_plait("doctor", str(run))
     assert (done.returncode, done.stderr) == (0, "")
     after = done.stdout.partition("The first three things to try")[2]
     assert [line[0] for line in after.splitlines() if line[1:3] == ". "] == ["1", "2", "3"]

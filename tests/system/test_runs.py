@@ -229,6 +229,17 @@ def test_no_rows_give_no_predictions(run: Run, log: pl.DataFrame) -> None:
     assert run.predictor.predict(log.clear()).shape == (0, 3)
 
 
+def test_rows_are_predicted_in_slices_that_change_nothing(
+    run: Run, log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that memory does not grow with the chunk that is read."""
+    asked = log.head(100)
+    whole = run.predictor.predict(asked, keep=["user_id"])
+    monkeypatch.setattr("plait.serving.predictor.ROWS_AT_ONCE", 33)
+    sliced = run.predictor.predict(asked, keep=["user_id"])
+    assert_frame_equal(sliced, whole, abs_tol=1e-6)
+
+
 def test_a_note_in_the_readme_of_an_artifact_breaks_nothing(run: Run) -> None:
     card = run.folder / "artifact" / "README.md"
     card.write_text(card.read_text() + "\nOurs since May.\n")

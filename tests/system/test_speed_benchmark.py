@@ -147,6 +147,17 @@ def test_a_run_that_nobody_finishes_fails(tmp_path: Path) -> None:
     assert "Nobody did the job" in done.stderr
 
 
+def test_the_table_does_job_after_job(tmp_path: Path) -> None:
+    done = _race(tmp_path, "--table", "--only", "reference", "--timeout", "0.01")
+    assert done.returncode == 1  # nobody finishes, so that this takes no time
+    rows = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))["rows"]
+    jobs = [row["job"] for row in rows]
+    assert len(jobs) == 10
+    for part in ("batch 512", "single_task", "shared_bottom", "ple", "4 tasks", "8 tasks"):
+        assert sum(part in job for job in jobs) == 1
+    assert sum("no sequence" in job for job in jobs) == 1
+
+
 def test_an_unknown_rival_is_named_with_those_there_are(tmp_path: Path) -> None:
     done = _race(tmp_path, "--only", "plaid")
     assert done.returncode == 2

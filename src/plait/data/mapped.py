@@ -70,8 +70,17 @@ def map_file(path: Path) -> pa.RecordBatch:
 
 def matrix(column: pa.Array) -> Matrix:
     """The rows of a fixed-size list column, without a copy."""
-    numbers: Matrix = column.values.to_numpy(zero_copy_only=True)
-    return numbers.reshape(len(column), column.type.list_size)
+    return _numbers(column.values).reshape(len(column), column.type.list_size)
+
+
+def _numbers(array: pa.Array) -> NDArray[Any]:
+    """The numbers of an array without nulls, without a copy.
+
+    `array.to_numpy` would import pandas where it is installed: a second of every process.
+    """
+    dtype = np.dtype(array.type.to_pandas_dtype())
+    buffer = array.buffers()[1]
+    return np.frombuffer(buffer, dtype, count=len(array), offset=array.offset * dtype.itemsize)
 
 
 class Ragged:
@@ -99,9 +108,9 @@ class Ragged:
         values = batch.column("values")
         weighted = "weights" in batch.schema.names
         return cls(
-            values.values.to_numpy(zero_copy_only=True),
-            values.offsets.to_numpy(zero_copy_only=True),
-            batch.column("weights").values.to_numpy(zero_copy_only=True) if weighted else None,
+            _numbers(values.values),
+            _numbers(values.offsets),
+            _numbers(batch.column("weights").values) if weighted else None,
         )
 
     def take(

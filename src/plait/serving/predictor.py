@@ -32,6 +32,9 @@ from plait.training import (
 )
 from plait.training.judging import mix, scores
 
+ROWS_AT_ONCE = 8192
+"""Rows whose layers stand in memory at a time; those of a whole chunk would take a gigabyte."""
+
 
 class Predictor:
     """A trained model that takes what stands in the log and gives predictions by name.
@@ -84,8 +87,9 @@ class Predictor:
         needed = dict.fromkeys([*features, *sorted(self._reader.serving_columns), *keep])
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             parts = [
-                pl.concat([chunk.select(keep), self._predict(chunk, names)], how="horizontal")
+                pl.concat([rows.select(keep), self._predict(rows, names)], how="horizontal")
                 for chunk in self._chunks(log, needed, Path(scratch))
+                for rows in chunk.iter_slices(ROWS_AT_ONCE)
             ]
         return pl.concat(parts)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,3 +62,18 @@ def test_no_runs_are_no_places() -> None:
     places, offsets = runs(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
     assert places.tolist() == []
     assert offsets.tolist() == [0]
+
+
+def test_a_mapped_array_is_read_without_pandas(tmp_path: Path) -> None:
+    """Arrow's own way to numpy imports it where it is installed, a second of every process."""
+    write_file(tmp_path / "a.arrow", {"x": pa.FixedSizeListArray.from_arrays(pa.array([1, 2]), 1)})
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from plait.data.mapped import map_file, matrix\n"
+        "rows = matrix(map_file(Path(sys.argv[1])).column('x'))\n"
+        "print(rows.tolist(), 'pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.arrow")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[[1], [2]] False"
