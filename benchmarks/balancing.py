@@ -2,6 +2,7 @@
 
     python benchmarks/balancing.py --cost --json cost.json
     python benchmarks/balancing.py --truth --budget-minutes 600 --json truth.json
+    python benchmarks/balancing.py --truth --truth-rows 4000 --budget-minutes 95 --json truth.json
 
 `--cost`: CPU time of a training step over that of equal weights, on a made log of 20 ids (tables of
 up to a million rows where the log has them) and 8 numbers, with the default network, an MMoE of 4
@@ -15,8 +16,12 @@ judged on the test rows by each task's primary metric, turned so that higher is 
 the mean over tasks less that of equal weights of the same seed, with Student's interval over logs,
 structures and seeds; `worst_task` the least gain of a task, in the mean. The logs: census_income,
 ml100k_time and steam200k of the catalogue, a world whose two tasks conflict, and one whose losses
-are a thousand times apart. A run is kept in the file of `--json` as soon as it is done, and a
-second call goes on from there; `--budget-minutes` ends a call in time.
+are a thousand times apart. `--truth-rows N` draws N training rows of each log, half as many
+to validate and twice as many to test, by the seed, where whole logs would take days; batches then
+have 512 rows. Rules come innermost, then logs, structures and seeds, so that a part of the runs
+compares all rules on all logs. A run is kept in the file of `--json` as soon as it is done, and a
+second call goes on from there; `--budget-minutes` ends a call in time, and with 0 only the summary
+is made.
 """
 
 from __future__ import annotations
@@ -24,12 +29,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +44,7 @@ import polars as pl
 from _report import Fact, Row, data_folder, parser, report
 from _sets import CENSUS_1, ML100K_TIME, STEAM, Recipe
 from _synthetic import SCHEMA, write_log
+from numpy.typing import NDArray
 
 from plait import (
     Binary,
@@ -75,6 +83,7 @@ from plait.balancing import (
 from plait.data.history import History
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog, prepare
+from plait.data.splits import NO_PART, Split
 from plait.experiment.running import build
 from plait.metrics import paired_difference
 from plait.models import ArchitectureFactory
@@ -94,6 +103,8 @@ COSTS: dict[str, Callable[[], Balancer]] = {
 }
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 """Of the dense layers: the four settings of a rule that has none of its own."""
+Key = tuple[int, str, str, str]
+"""Seed, structure, log, rule."""
 Setting = tuple[Callable[[Mapping[str, TaskFacts]], Balancer], float]
 STRUCTURES: dict[str, ArchitectureFactory] = {"SharedBottom": SharedBottom, "MMoE": MMoE}
 
@@ -120,6 +131,9 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--repeats", type=int, default=5, help="turns of --cost")
     made.add_argument("--tasks", type=int, help="of --cost: one number (default: 2, 4 and 8)")
     made.add_argument("--seeds", type=int, default=3, help="of --truth")
+    made.add_argument(
+        "--truth-rows", type=int, help="training rows drawn of each log (default: all)"
+    )
     made.add_argument("--budget-minutes", type=float, help="no run of --truth begins after these")
     arguments = made.parse_args()
     if arguments.cost and arguments.truth:
@@ -230,34 +244,46 @@ def _settings() -> dict[str, list[Setting]]:
 def _truth(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     path: Path | None = arguments.json
-    done = _kept(path)
-    training = Training()
+    done = _kept(path, arguments.truth_rows)
+    training = Training() if arguments.truth_rows is None else Training(batch_size=DRAWN_BATCH)
     structures, seeds, rules = STRUCTURES, range(arguments.seeds), _settings()
     if arguments.smoke:
         training = Training(max_steps=3, batch_size=64)
         rules = {name: rules[name][:2] for name in ("Equal", "FAMO", "FairGrad")}
         structures, seeds = {"SharedBottom": SharedBottom}, range(1)
+    keys = list(product(seeds, structures, _logs(arguments), rules))
+    open_keys = [key for key in keys if key not in done]
+    prepared: PreparedLog | None = None
+    place: tuple[int, str] | None = None
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
-        for log in _logs(arguments):
-            for seed in seeds:
-                prepared = _prepared_log(log, seed, arguments, Path(scratch))
-                for structure, architecture in structures.items():
-                    for rule, settings in rules.items():
-                        key = (log, structure, rule, seed)
-                        if key in done:
-                            continue
-                        minutes = (time.monotonic() - began) / 60
-                        if arguments.budget_minutes and minutes >= arguments.budget_minutes:
-                            report(_with_summary(done.values()), arguments)
-                            return
-                        found = [
-                            _run(prepared, architecture, setting, training, seed)
-                            for setting in settings
-                        ]
-                        done[key] = _row(key, max(found, key=lambda pair: pair[0]))
-                        if path is not None:
-                            _keep(done.values(), path)
+        for number, key in enumerate(open_keys):
+            minutes = (time.monotonic() - began) / 60
+            if arguments.budget_minutes is not None and minutes >= arguments.budget_minutes:
+                break
+            seed, structure, log, rule = key
+            if place != (seed, log) or prepared is None:
+                place, prepared = (seed, log), _prepared_log(log, seed, arguments, Path(scratch))
+            found = [
+                _run(prepared, structures[structure], setting, training, seed)
+                for setting in rules[rule]
+            ]
+            done[key] = _row(key, max(found, key=lambda pair: pair[0]), arguments.truth_rows)
+            if path is not None:
+                _keep(done.values(), path)
+            _tell(key, len(done), len(keys), number + 1, time.monotonic() - began)
     report(_with_summary(done.values()), arguments)
+
+
+def _tell(key: Key, done: int, whole: int, now: int, seconds: float) -> None:
+    """Where the measurement stands, on the error stream."""
+    left = seconds / now * (whole - done) / 60
+    seed, structure, log, rule = key
+    print(
+        f"{done} of {whole}: seed {seed}, {log}, {structure}, {rule}; "
+        f"{seconds / 60:.1f} minutes, about {left:.0f} left",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _run(
@@ -289,6 +315,37 @@ def _logs(arguments: argparse.Namespace) -> list[str]:
 
 SETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (CENSUS_1, ML100K_TIME, STEAM)}
 WORLD_ROWS, SMOKE_ROWS, FIELDS, IDS = 30_000, 600, 6, 40
+DRAWN_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Drawn(Split):
+    """Another split, of whose parts a few rows are drawn; the others belong to no part.
+
+    Attributes:
+        split: the other one.
+        rows: of the training part, at most; half as many validate, and twice as many test.
+        seed: of the draw.
+    """
+
+    split: Split
+    rows: int
+    seed: int
+
+    def columns(self, schema: Schema | None) -> tuple[str, ...]:
+        """Those of the other split."""
+        return self.split.columns(schema)
+
+    def assign(
+        self, frame: pl.LazyFrame | pl.DataFrame, schema: Schema | None
+    ) -> NDArray[np.uint8]:
+        """The part of each row, or none."""
+        parts = self.split.assign(frame, schema).copy()
+        rng = np.random.default_rng([self.seed, self.rows])
+        for code, most in enumerate((self.rows, self.rows // 2, 2 * self.rows)):
+            inside = np.flatnonzero(parts == code)
+            parts[rng.permutation(inside)[most:]] = NO_PART
+        return parts
 
 
 def _prepared_log(log: str, seed: int, arguments: argparse.Namespace, folder: Path) -> PreparedLog:
@@ -302,11 +359,17 @@ def _prepared_log(log: str, seed: int, arguments: argparse.Namespace, folder: Pa
             recipe.tables(data),
             history=remembered,
         )
-        return prepare(whole, recipe.split, cache=folder)
+        return prepare(whole, _drawn(recipe.split, seed, arguments), cache=folder)
     rows = SMOKE_ROWS if arguments.smoke else WORLD_ROWS
     frame, tasks = _world(log, seed, rows)
     schema = Schema(tuple(Categorical(f"field_{place}") for place in range(FIELDS)))
-    return prepare(Log((frame,), schema, tasks), RandomSplit(), cache=folder)
+    split = _drawn(RandomSplit(), seed, arguments)
+    return prepare(Log((frame,), schema, tasks), split, cache=folder)
+
+
+def _drawn(split: Split, seed: int, arguments: argparse.Namespace) -> Split:
+    rows: int | None = arguments.truth_rows
+    return split if rows is None else Drawn(split, rows, seed)
 
 
 def _world(log: str, seed: int, rows: int) -> tuple[pl.DataFrame, tuple[Binary | Regression, ...]]:
@@ -333,11 +396,8 @@ def _world(log: str, seed: int, rows: int) -> tuple[pl.DataFrame, tuple[Binary |
     return frame, (Binary("first"), Regression("value", weight="weight", normaliser="batch"))
 
 
-Key = tuple[str, str, str, int]
-
-
-def _row(key: Key, found: tuple[float, dict[str, float]]) -> Row:
-    log, structure, rule, seed = key
+def _row(key: Key, found: tuple[float, dict[str, float]], rows: int | None) -> Row:
+    seed, structure, log, rule = key
     valid, by_test = found
     return {
         "what": "run",
@@ -345,27 +405,31 @@ def _row(key: Key, found: tuple[float, dict[str, float]]) -> Row:
         "structure": structure,
         "rule": rule,
         "seed": seed,
+        "rows": rows,
         "valid": valid,
         "test": list(by_test.values()),
     }
 
 
-def _kept(path: Path | None) -> dict[Key, Row]:
+def _kept(path: Path | None, drawn: int | None) -> dict[Key, Row]:
     """The runs that an earlier call left in the file."""
     if path is None or not path.exists():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     runs = [row for row in rows if row["what"] == "run"]
-    return {(row["log"], row["structure"], row["rule"], row["seed"]): row for row in runs}
+    others = {row.get("rows") for row in runs} - {drawn}
+    if others:
+        sys.exit(f"{path} holds runs with `--truth-rows` {others.pop()}, not {drawn}.")
+    return {(row["seed"], row["structure"], row["log"], row["rule"]): row for row in runs}
 
 
-def _keep(rows: Iterator[Row] | Sequence[Row], path: Path) -> None:
+def _keep(rows: Iterable[Row], path: Path) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps({"rows": list(rows)}), encoding="utf-8")
     part.replace(path)
 
 
-def _with_summary(runs: Iterator[Row] | Sequence[Row]) -> list[Row]:
+def _with_summary(runs: Iterable[Row]) -> list[Row]:
     """The runs, and a row for each rule: gain over equal weights, rank, least gain of a task."""
     runs = list(runs)
     by_key = {(r["log"], r["structure"], r["seed"], r["rule"]): _scores(r["test"]) for r in runs}
