@@ -17,6 +17,7 @@ from plait.balancing import (
     AlignedMTL,
     CAGrad,
     Cut,
+    DualProj,
     FairGrad,
     GradientBalancer,
     GradNorm,
@@ -27,7 +28,7 @@ from plait.balancing import (
 
 SYMMETRIC: list[GradientBalancer] = [
     *(MGDA(), PCGrad(), CAGrad(), IMTLG(), FairGrad(), FairGrad(alpha=2.0), AlignedMTL()),
-    *(UPGrad(), GradNorm()),
+    *(UPGrad(), DualProj(), GradNorm()),
 ]
 EVERY = [*SYMMETRIC, MetaBalance(target="a"), PCD(target="a")]
 
@@ -76,7 +77,9 @@ def test_scaling_a_gradient_by_1000_leaves_the_direction(rule: GradientBalancer)
 
 
 @pytest.mark.parametrize(
-    "rule", [MGDA(), PCGrad(), CAGrad(), UPGrad(), FairGrad(alpha=2.0), AlignedMTL()], ids=named
+    "rule",
+    [MGDA(), PCGrad(), CAGrad(), UPGrad(), DualProj(), FairGrad(alpha=2.0), AlignedMTL()],
+    ids=named,
 )
 def test_the_other_rules_need_normalised_losses_as_the_docs_say(rule: GradientBalancer) -> None:
     g = conflicting_triple()
@@ -92,7 +95,9 @@ def test_tasks_that_are_one_get_the_plain_sum(rule: GradientBalancer) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [PCGrad(), UPGrad(), CAGrad(c=0.0), AlignedMTL()], ids=lambda rule: type(rule).__name__
+    "rule",
+    [PCGrad(), UPGrad(), DualProj(), CAGrad(c=0.0), AlignedMTL()],
+    ids=lambda rule: type(rule).__name__,
 )
 def test_orthogonal_gradients_of_one_length_get_the_plain_sum(rule: GradientBalancer) -> None:
     g = np.eye(3)

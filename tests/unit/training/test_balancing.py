@@ -41,6 +41,7 @@ from plait.balancing import (
     Balancer,
     BaseRate,
     CAGrad,
+    DualProj,
     Equal,
     FairGrad,
     Fixed,
@@ -48,6 +49,7 @@ from plait.balancing import (
     GradNorm,
     MetaBalance,
     PCGrad,
+    Rays,
     Surface,
     UPGrad,
 )
@@ -90,6 +92,8 @@ RULES: dict[str, Callable[[Surface], Balancer]] = {
     "FairGrad": lambda surface: FairGrad(surface=surface),
     "AlignedMTL": lambda surface: AlignedMTL(surface=surface),
     "UPGrad": lambda surface: UPGrad(surface=surface),
+    "DualProj": lambda surface: DualProj(surface=surface),
+    "Rays": lambda surface: Rays(rule=UPGrad(surface=surface)),
     "MetaBalance": lambda surface: MetaBalance(target="click", surface=surface),
     "PCD": lambda surface: PCD(target="click", surface=surface),
 }
@@ -152,12 +156,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make_data(tmp_path_factory.mktemp("data"), FIVE, schema=FEW, rows=120, valid_rows=60)
 
 
-def model_of(data: Data, tasks: int, structure: ArchitectureFactory) -> MultiTaskModel:
-    return make_model(data, tasks=data.tasks[:tasks], architecture=structure, dropout=0.1)
+def model_of(
+    data: Data, tasks: int, structure: ArchitectureFactory, *, preference: bool = False
+) -> MultiTaskModel:
+    return make_model(
+        data,
+        tasks=data.tasks[:tasks],
+        architecture=structure,
+        dropout=0.1,
+        preference=preference,
+    )
 
 
 def test_every_rule_is_here() -> None:
-    assert {kind.__name__ for kind in BALANCERS} == {*RULES, "Fixed"}
+    assert {kind.__name__ for kind in BALANCERS} == {*RULES, "Fixed", "Weighted"}
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 5])
