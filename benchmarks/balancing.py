@@ -1,7 +1,8 @@
-"""What does a step of each balancer cost, and what does it bring over equal weights?
+"""What does a step of each balancer cost, what does it bring, and does it reach known fronts?
 
     python benchmarks/balancing.py --cost --json cost.json
     python benchmarks/balancing.py --truth --budget-minutes 600 --json truth.json
+    python benchmarks/balancing.py --fronts
     python benchmarks/balancing.py --truth --truth-rows 4000 --budget-minutes 95 --json truth.json
 
 `--cost`: CPU time of a training step over that of equal weights, on a made log of 20 ids (tables of
@@ -9,6 +10,11 @@ up to a million rows where the log has them) and 8 numbers, with the default net
 experts, for 2, 4 and 8 tasks. Rules take the same steps in turn, several times; the median of the
 ratios counts. Other processes disturb CPU time less than time by the clock. `peak_mib` is the
 highest memory of the process over that of equal weights; Linux only.
+
+`--fronts`: toy problems of two and three losses whose Pareto front is known. `shortest` is the
+length of the shortest mixture of gradients where descent by a rule ends, the worst of two starts: 0
+on the front. `covered` is the share of the true hypervolume that one model trained with `Rays`
+holds, asked for 51 preferences (231 for three losses), and `plain` that of an ordinary model.
 
 `--truth`: rules x (SharedBottom, MMoE) x five logs x seeds. Each rule has four settings to choose
 from by the validation rows of that seed, plain and tuned static weights among the rules, and is
@@ -41,6 +47,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from _fronts import coverage, descent, problems
 from _report import Fact, Row, data_folder, parser, report
 from _sets import CENSUS_1, ML100K_TIME, STEAM, Recipe
 from _synthetic import SCHEMA, write_log
@@ -115,6 +122,9 @@ def main() -> None:
     if arguments.truth:
         _truth(arguments)
         return
+    if arguments.fronts:
+        report(list(_fronts(smoke=arguments.smoke)), arguments)
+        return
     counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
     rows, steps, repeats = arguments.rows, arguments.steps, arguments.repeats
     if arguments.smoke:
@@ -126,6 +136,7 @@ def _arguments() -> argparse.Namespace:
     made = parser("Cost and worth of balancers.")
     made.add_argument("--cost", action="store_true", help="of a step; what is done by default")
     made.add_argument("--truth", action="store_true", help="gains over equal weights")
+    made.add_argument("--fronts", action="store_true", help="toy problems whose front is known")
     made.add_argument("--rows", type=int, default=200_000, help="of the log of --cost")
     made.add_argument("--steps", type=int, default=30, help="of each turn of --cost")
     made.add_argument("--repeats", type=int, default=5, help="turns of --cost")
@@ -136,8 +147,8 @@ def _arguments() -> argparse.Namespace:
     )
     made.add_argument("--budget-minutes", type=float, help="no run of --truth begins after these")
     arguments = made.parse_args()
-    if arguments.cost and arguments.truth:
-        made.error("`--cost` and `--truth` are measured apart")
+    if arguments.cost + arguments.truth + arguments.fronts > 1:
+        made.error("`--cost`, `--fronts` and `--truth` are measured apart")
     return arguments
 
 
@@ -206,6 +217,39 @@ def _peak_mib() -> float:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     found = [line.split()[1] for line in lines if line.startswith("VmHWM")]
     return float(found[0]) / 1024 if found else float("nan")
+
+
+STATIONARY: dict[str, Callable[[], Balancer]] = {
+    rule.__name__: partial(rule, surface="parameters") for rule in (MGDA, UPGrad, CAGrad, FairGrad)
+}
+
+
+def _fronts(*, smoke: bool) -> Iterator[Row]:
+    """Where descent ends, and how much of each front one model holds."""
+    for problem in problems():
+        for name, rule in STATIONARY.items():
+            ends = [
+                descent(problem, rule(), start, 100 if smoke else 400) for start in problem.starts
+            ]
+            yield {
+                "what": "descent",
+                "problem": problem.name,
+                "rule": name,
+                "shortest": max(ends),
+                "holds": max(ends) < 1e-4,
+            }
+        with tempfile.TemporaryDirectory(prefix="plait-") as named:
+            covered, plain = coverage(
+                problem, problem.conditioned(), Path(named), steps=20 if smoke else 600
+            )
+        yield {
+            "what": "front",
+            "problem": problem.name,
+            "rule": "Rays",
+            "covered": covered,
+            "plain": plain,
+            "holds": covered >= 0.95,
+        }
 
 
 def _power_of_base_rate(facts: Mapping[str, TaskFacts], *, power: float) -> Balancer:
