@@ -8,7 +8,8 @@
 `--cost`: CPU time of a training step over that of equal weights, on a made log of 20 ids (tables of
 up to a million rows where the log has them) and 8 numbers, with the default network, an MMoE of 4
 experts, for 2, 4 and 8 tasks. Rules take the same steps in turn, several times; the median of the
-ratios counts. Other processes disturb CPU time less than time by the clock. `peak_mib` is the
+ratios counts. `--table-rows` gives the four largest tables that many rows, whatever the log has.
+Other processes disturb CPU time less than time by the clock. `peak_mib` is the
 highest memory of the process over that of equal weights; Linux only.
 
 `--fronts`: toy problems of two and three losses whose Pareto front is known. `shortest` is the
@@ -38,7 +39,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -78,6 +79,7 @@ from plait.balancing import (
     Balancer,
     BaseRate,
     CAGrad,
+    DualProj,
     Equal,
     FairGrad,
     Fixed,
@@ -93,15 +95,15 @@ from plait.data.preparing import PreparedLog, prepare
 from plait.data.splits import NO_PART, Split
 from plait.experiment.running import build
 from plait.metrics import paired_difference
-from plait.models import ArchitectureFactory
-from plait.training import Callback, StepReport, Trainer, finish, predict_store
+from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.training import Callback, StepReport, Trainer, finish, fit_heads, predict_store
 from plait.training.judging import mix, scores
 from plait.training.setup import task_facts
 
 COSTS: dict[str, Callable[[], Balancer]] = {
     **{rule.__name__: rule for rule in (Equal, BaseRate, RLW, UW, IMTLL, GLS, DWA, STCH, FAMO)},
     **{rule.__name__: rule for rule in (GradNorm, MGDA, PCGrad, CAGrad, IMTLG, FairGrad)},
-    **{rule.__name__: rule for rule in (AlignedMTL, UPGrad)},
+    **{rule.__name__: rule for rule in (AlignedMTL, UPGrad, DualProj)},
     "MetaBalance": lambda: MetaBalance(target="task_0"),
     "PCD": lambda: PCD(target="task_0"),
     "MGDA, encoded": lambda: MGDA(surface="encoded"),
@@ -125,11 +127,10 @@ def main() -> None:
     if arguments.fronts:
         report(list(_fronts(smoke=arguments.smoke)), arguments)
         return
-    counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
-    rows, steps, repeats = arguments.rows, arguments.steps, arguments.repeats
     if arguments.smoke:
-        counts, rows, steps, repeats = (2,), 1_000, 1, 1
-    report([row for n in counts for row in _costs(n, rows, steps, repeats)], arguments)
+        arguments.tasks, arguments.rows, arguments.steps, arguments.repeats = 2, 1_000, 1, 1
+    counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
+    report([row for tasks in counts for row in _costs(tasks, arguments)], arguments)
 
 
 def _arguments() -> argparse.Namespace:
@@ -141,6 +142,8 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--steps", type=int, default=30, help="of each turn of --cost")
     made.add_argument("--repeats", type=int, default=5, help="turns of --cost")
     made.add_argument("--tasks", type=int, help="of --cost: one number (default: 2, 4 and 8)")
+    made.add_argument("--table-rows", type=int, help="of the four largest tables of --cost")
+    made.add_argument("--rules", default="", help="of --cost, by comma; nothing: all")
     made.add_argument("--seeds", type=int, default=3, help="of --truth")
     made.add_argument(
         "--truth-rows", type=int, help="training rows drawn of each log (default: all)"
@@ -149,22 +152,33 @@ def _arguments() -> argparse.Namespace:
     arguments = made.parse_args()
     if arguments.cost + arguments.truth + arguments.fronts > 1:
         made.error("`--cost`, `--fronts` and `--truth` are measured apart")
+    unknown = [name for name in _named(arguments) if name not in COSTS]
+    if unknown:
+        made.error(f"no rule {unknown[0]!r}; there are {', '.join(COSTS)}")
     return arguments
 
 
-def _costs(tasks: int, rows: int, steps: int, repeats: int) -> Iterator[Row]:
+def _named(arguments: argparse.Namespace) -> list[str]:
+    """The rules of `--cost`, equal weights among them."""
+    named = arguments.rules.split(",") if arguments.rules else COSTS
+    return list(dict.fromkeys(["Equal", *named]))
+
+
+def _costs(tasks: int, arguments: argparse.Namespace) -> Iterator[Row]:
     """CPU seconds of each rule over those of equal weights."""
+    names, steps = _named(arguments), arguments.steps
     labels = ("click", "purchase")
     records = [Binary(f"task_{place}", label=labels[place % 2]) for place in range(tasks)]
     with tempfile.TemporaryDirectory(prefix="plait-") as named:
         log = Path(named) / "log.parquet"
-        write_log(log, rows)
+        write_log(log, arguments.rows)
         whole = Log((log,), SCHEMA, tuple(records))
         split = RandomSplit(valid=0.0, test=0.0)
         prepared = prepare(whole, split, cache=Path(named))
-        _turn(prepared, steps=1)  # what is imported and allocated once
-        turns = [_turn(prepared, steps=steps) for _ in range(repeats)]
-    for name in COSTS:
+        start = _with_tables(prepared, arguments.table_rows)
+        _turn(start, prepared, names, steps=1)  # what is imported and allocated once
+        turns = [_turn(start, prepared, names, steps=steps) for _ in range(arguments.repeats)]
+    for name in names:
         ratios = [turn[name][0] / turn["Equal"][0] for turn in turns]
         peaks = [turn[name][1] - turn["Equal"][1] for turn in turns]
         yield {
@@ -178,13 +192,29 @@ def _costs(tasks: int, rows: int, steps: int, repeats: int) -> Iterator[Row]:
         }
 
 
-def _turn(prepared: PreparedLog, *, steps: int) -> Mapping[str, tuple[float, float]]:
+def _with_tables(prepared: PreparedLog, rows: int | None) -> MultiTaskModel:
+    """The default network, its four largest tables with so many rows."""
+    if rows is None:
+        return build(prepared)
+    layout = prepared.preprocessor.layout
+    largest = sorted(layout.tables, key=lambda table: -table.num_rows)[:4]
+    tables = tuple(
+        replace(table, num_rows=max(rows, table.num_rows)) if table in largest else table
+        for table in layout.tables
+    )
+    model = MultiTaskModel(replace(layout, tables=tables), prepared.tasks)
+    fit_heads(model, prepared.train)
+    return model
+
+
+def _turn(
+    start: MultiTaskModel, prepared: PreparedLog, names: Sequence[str], *, steps: int
+) -> Mapping[str, tuple[float, float]]:
     """CPU seconds and peak memory in MiB of each rule, for the same steps from one model."""
-    start = build(prepared)
     settings = Training(max_steps=WARM_UP + steps, epochs=1000)
     found = {}
-    for name, rule in COSTS.items():
-        stretch = _Stretch()
+    for name in names:
+        rule, stretch = COSTS[name], _Stretch()
         Trainer(deepcopy(start), settings, balancer=rule(), callbacks=[stretch]).fit(prepared.train)
         found[name] = (stretch.seconds, stretch.peak_mib)
     return found

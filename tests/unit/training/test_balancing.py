@@ -335,6 +335,24 @@ def test_case_54_tables_keep_one_sparse_gradient(data: Data, surface: Surface) -
     assert sizes[0] == sizes[1]
 
 
+@pytest.mark.parametrize("surface", SURFACES)
+def test_gradients_of_half_as_many_bits_are_weighed_alike(data: Data, surface: Surface) -> None:
+    """bfloat16 has eight bits of mantissa: the weights agree to about two digits."""
+    model = model_of(data, 3, STRUCTURES[1]).eval()
+    objective = Supervised(expected_shares(model, data.train))
+    found = []
+    for is_narrow in (False, True):
+        model.zero_grad()
+        rule = FairGrad(surface=surface)
+        rule.prepare(task_facts(model, data.train))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_narrow), cuttable(surface):
+            losses = objective.losses(model, whole(data.train), 0)
+        cut = cut_at(surface, model, losses.trace)
+        found.append(list(rule.backward(losses.tasks, None, cut).values()))
+        assert all(gradient.isfinite().all() for gradient in gradients(model).values())
+    assert found[1] == pytest.approx(found[0], rel=0.05)
+
+
 def test_the_compiled_engine_takes_gradients_at_a_surface_too(data: Data) -> None:
     found = []
     for engine in ("torch", "compiled"):

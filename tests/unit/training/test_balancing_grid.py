@@ -9,10 +9,20 @@ from pathlib import Path
 
 import pytest
 from tests.unit.makers import Data, make_data, make_model, same_bits
-from tests.unit.training.test_balancing import FEW, FIVE, RULES, SETTINGS, Troubled, Weights
+from tests.unit.training.test_balancing import (
+    FEW,
+    FIVE,
+    RULES,
+    SETTINGS,
+    Given,
+    Troubled,
+    Weights,
+    step,
+)
+from torch.testing import assert_close
 
 from plait.architectures import ARCHITECTURES, Architecture
-from plait.balancing import Balancer, Surface
+from plait.balancing import Balancer, Equal, Fixed, Surface
 from plait.balancing.cut import SURFACES
 from plait.data.schema import Categorical
 from plait.errors import ConfigurationError
@@ -95,6 +105,23 @@ def test_case_57_every_rule_trains_on_every_structure(data: Data, name: str) -> 
         last = list(model.tasks)[-1]
         without = [step for step, told in enumerate(weights.seen) if last not in told]
         assert without == ([1] if tasks > 1 else [1, 2])
+
+
+def test_weights_of_one_and_nothing_are_a_single_task_below_the_tables(data: Data) -> None:
+    """On every structure: what reaches the looked-up vectors is the gradient of the one task."""
+    for kind in ARCHITECTURES:
+        model = make_model(data, tasks=data.tasks[:2], architecture=partial(kind, layers=(6, 6)))
+        single = step(model, data, Fixed(weights={"click": 1.0, "like": 0.0}))
+        found = step(model, data, Given({"click": 1.0, "like": 0.0}, surface="tables"))
+        unit = step(model, data, Given({"click": 1.0, "like": 1.0}, surface="tables"))
+        plain = step(model, data, Equal())
+        names = [name for name in found if name.startswith("tables")]
+        assert names
+        for name in names:
+            assert_close(found[name], single[name], rtol=1e-5, atol=1e-8, msg=kind.__name__)
+        assert set(unit) == set(plain)
+        for name, gradient in plain.items():
+            assert_close(unit[name], gradient, rtol=1e-5, atol=1e-8, msg=kind.__name__)
 
 
 class KillError(Exception):
