@@ -1,22 +1,35 @@
-"""What does a step of each balancer cost, and what does it bring over equal weights?
+"""What does a step of each balancer cost, what does it bring, and does it reach known fronts?
 
     python benchmarks/balancing.py --cost --json cost.json
     python benchmarks/balancing.py --truth --budget-minutes 600 --json truth.json
+    python benchmarks/balancing.py --fronts
+    python benchmarks/balancing.py --truth --truth-rows 4000 --budget-minutes 95 --json truth.json
 
 `--cost`: CPU time of a training step over that of equal weights, on a made log of 20 ids (tables of
 up to a million rows where the log has them) and 8 numbers, with the default network, an MMoE of 4
 experts, for 2, 4 and 8 tasks. Rules take the same steps in turn, several times; the median of the
-ratios counts. Other processes disturb CPU time less than time by the clock. `peak_mib` is the
+ratios counts. `--table-rows` gives the four largest tables that many rows, whatever the log has.
+Other processes disturb CPU time less than time by the clock. `peak_mib` is the
 highest memory of the process over that of equal weights; Linux only.
+
+`--fronts`: toy problems of two and three losses whose Pareto front is known. `shortest` is the
+length of the shortest mixture of gradients where descent by a rule ends, the worst of two starts: 0
+on the front. `covered` is the share of the true hypervolume that one model trained with `Rays`
+holds, asked for 51 preferences (231 for three losses), and `plain` that of an ordinary model.
 
 `--truth`: rules x (SharedBottom, MMoE) x five logs x seeds. Each rule has four settings to choose
 from by the validation rows of that seed, plain and tuned static weights among the rules, and is
 judged on the test rows by each task's primary metric, turned so that higher is better. `gain` is
 the mean over tasks less that of equal weights of the same seed, with Student's interval over logs,
-structures and seeds; `worst_task` the least gain of a task, in the mean. The logs: census_income,
+structures and seeds; `worst_task` the least gain of a task, in the mean; only cells (log, structure
+and seed) with every rule count. The logs: census_income,
 ml100k_time and steam200k of the catalogue, a world whose two tasks conflict, and one whose losses
-are a thousand times apart. A run is kept in the file of `--json` as soon as it is done, and a
-second call goes on from there; `--budget-minutes` ends a call in time.
+are a thousand times apart. `--truth-rows N` draws N training rows of each log, half as many
+to validate and twice as many to test, by the seed, where whole logs would take days; batches then
+have 512 rows. Rules come innermost, then logs, structures and seeds, so that a part of the runs
+compares all rules on all logs. A run is kept in the file of `--json` as soon as it is done, and a
+second call goes on from there; `--budget-minutes` ends a call in time, and with 0 only the summary
+is made.
 """
 
 from __future__ import annotations
@@ -24,19 +37,23 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from _fronts import coverage, descent, problems
 from _report import Fact, Row, data_folder, parser, report
 from _sets import CENSUS_1, ML100K_TIME, STEAM, Recipe
 from _synthetic import SCHEMA, write_log
+from numpy.typing import NDArray
 
 from plait import (
     Binary,
@@ -63,6 +80,7 @@ from plait.balancing import (
     Balancer,
     BaseRate,
     CAGrad,
+    DualProj,
     Equal,
     FairGrad,
     Fixed,
@@ -75,17 +93,18 @@ from plait.balancing import (
 from plait.data.history import History
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog, prepare
+from plait.data.splits import NO_PART, Split
 from plait.experiment.running import build
 from plait.metrics import paired_difference
-from plait.models import ArchitectureFactory
-from plait.training import Callback, StepReport, Trainer, finish, predict_store
+from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.training import Callback, StepReport, Trainer, finish, fit_heads, predict_store
 from plait.training.judging import mix, scores
 from plait.training.setup import task_facts
 
 COSTS: dict[str, Callable[[], Balancer]] = {
     **{rule.__name__: rule for rule in (Equal, BaseRate, RLW, UW, IMTLL, GLS, DWA, STCH, FAMO)},
     **{rule.__name__: rule for rule in (GradNorm, MGDA, PCGrad, CAGrad, IMTLG, FairGrad)},
-    **{rule.__name__: rule for rule in (AlignedMTL, UPGrad)},
+    **{rule.__name__: rule for rule in (AlignedMTL, UPGrad, DualProj)},
     "MetaBalance": lambda: MetaBalance(target="task_0"),
     "PCD": lambda: PCD(target="task_0"),
     "MGDA, encoded": lambda: MGDA(surface="encoded"),
@@ -94,6 +113,8 @@ COSTS: dict[str, Callable[[], Balancer]] = {
 }
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 """Of the dense layers: the four settings of a rule that has none of its own."""
+Key = tuple[int, str, str, str]
+"""Seed, structure, log, rule."""
 Setting = tuple[Callable[[Mapping[str, TaskFacts]], Balancer], float]
 STRUCTURES: dict[str, ArchitectureFactory] = {"SharedBottom": SharedBottom, "MMoE": MMoE}
 
@@ -104,42 +125,61 @@ def main() -> None:
     if arguments.truth:
         _truth(arguments)
         return
-    counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
-    rows, steps, repeats = arguments.rows, arguments.steps, arguments.repeats
+    if arguments.fronts:
+        report(list(_fronts(smoke=arguments.smoke)), arguments)
+        return
     if arguments.smoke:
-        counts, rows, steps, repeats = (2,), 1_000, 1, 1
-    report([row for n in counts for row in _costs(n, rows, steps, repeats)], arguments)
+        arguments.tasks, arguments.rows, arguments.steps, arguments.repeats = 2, 1_000, 1, 1
+    counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
+    report([row for tasks in counts for row in _costs(tasks, arguments)], arguments)
 
 
 def _arguments() -> argparse.Namespace:
     made = parser("Cost and worth of balancers.")
     made.add_argument("--cost", action="store_true", help="of a step; what is done by default")
     made.add_argument("--truth", action="store_true", help="gains over equal weights")
+    made.add_argument("--fronts", action="store_true", help="toy problems whose front is known")
     made.add_argument("--rows", type=int, default=200_000, help="of the log of --cost")
     made.add_argument("--steps", type=int, default=30, help="of each turn of --cost")
     made.add_argument("--repeats", type=int, default=5, help="turns of --cost")
     made.add_argument("--tasks", type=int, help="of --cost: one number (default: 2, 4 and 8)")
+    made.add_argument("--table-rows", type=int, help="of the four largest tables of --cost")
+    made.add_argument("--rules", default="", help="of --cost, by semicolon; nothing: all")
     made.add_argument("--seeds", type=int, default=3, help="of --truth")
+    made.add_argument(
+        "--truth-rows", type=int, help="training rows drawn of each log (default: all)"
+    )
     made.add_argument("--budget-minutes", type=float, help="no run of --truth begins after these")
     arguments = made.parse_args()
-    if arguments.cost and arguments.truth:
-        made.error("`--cost` and `--truth` are measured apart")
+    if arguments.cost + arguments.truth + arguments.fronts > 1:
+        made.error("`--cost`, `--fronts` and `--truth` are measured apart")
+    unknown = [name for name in _named(arguments) if name not in COSTS]
+    if unknown:
+        made.error(f"no rule {unknown[0]!r}; there are {', '.join(COSTS)}")
     return arguments
 
 
-def _costs(tasks: int, rows: int, steps: int, repeats: int) -> Iterator[Row]:
+def _named(arguments: argparse.Namespace) -> list[str]:
+    """The rules of `--cost`, equal weights among them."""
+    named = arguments.rules.split(";") if arguments.rules else COSTS
+    return list(dict.fromkeys(["Equal", *named]))
+
+
+def _costs(tasks: int, arguments: argparse.Namespace) -> Iterator[Row]:
     """CPU seconds of each rule over those of equal weights."""
+    names, steps = _named(arguments), arguments.steps
     labels = ("click", "purchase")
     records = [Binary(f"task_{place}", label=labels[place % 2]) for place in range(tasks)]
     with tempfile.TemporaryDirectory(prefix="plait-") as named:
         log = Path(named) / "log.parquet"
-        write_log(log, rows)
+        write_log(log, arguments.rows)
         whole = Log((log,), SCHEMA, tuple(records))
         split = RandomSplit(valid=0.0, test=0.0)
         prepared = prepare(whole, split, cache=Path(named))
-        _turn(prepared, steps=1)  # what is imported and allocated once
-        turns = [_turn(prepared, steps=steps) for _ in range(repeats)]
-    for name in COSTS:
+        start = _with_tables(prepared, arguments.table_rows)
+        _turn(start, prepared, names, steps=1)  # what is imported and allocated once
+        turns = [_turn(start, prepared, names, steps=steps) for _ in range(arguments.repeats)]
+    for name in names:
         ratios = [turn[name][0] / turn["Equal"][0] for turn in turns]
         peaks = [turn[name][1] - turn["Equal"][1] for turn in turns]
         yield {
@@ -153,13 +193,29 @@ def _costs(tasks: int, rows: int, steps: int, repeats: int) -> Iterator[Row]:
         }
 
 
-def _turn(prepared: PreparedLog, *, steps: int) -> Mapping[str, tuple[float, float]]:
+def _with_tables(prepared: PreparedLog, rows: int | None) -> MultiTaskModel:
+    """The default network, its four largest tables with so many rows."""
+    if rows is None:
+        return build(prepared)
+    layout = prepared.preprocessor.layout
+    largest = sorted(layout.tables, key=lambda table: -table.num_rows)[:4]
+    tables = tuple(
+        replace(table, num_rows=max(rows, table.num_rows)) if table in largest else table
+        for table in layout.tables
+    )
+    model = MultiTaskModel(replace(layout, tables=tables), prepared.tasks)
+    fit_heads(model, prepared.train)
+    return model
+
+
+def _turn(
+    start: MultiTaskModel, prepared: PreparedLog, names: Sequence[str], *, steps: int
+) -> Mapping[str, tuple[float, float]]:
     """CPU seconds and peak memory in MiB of each rule, for the same steps from one model."""
-    start = build(prepared)
     settings = Training(max_steps=WARM_UP + steps, epochs=1000)
     found = {}
-    for name, rule in COSTS.items():
-        stretch = _Stretch()
+    for name in names:
+        rule, stretch = COSTS[name], _Stretch()
         Trainer(deepcopy(start), settings, balancer=rule(), callbacks=[stretch]).fit(prepared.train)
         found[name] = (stretch.seconds, stretch.peak_mib)
     return found
@@ -192,6 +248,39 @@ def _peak_mib() -> float:
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     found = [line.split()[1] for line in lines if line.startswith("VmHWM")]
     return float(found[0]) / 1024 if found else float("nan")
+
+
+STATIONARY: dict[str, Callable[[], Balancer]] = {
+    rule.__name__: partial(rule, surface="parameters") for rule in (MGDA, UPGrad, CAGrad, FairGrad)
+}
+
+
+def _fronts(*, smoke: bool) -> Iterator[Row]:
+    """Where descent ends, and how much of each front one model holds."""
+    for problem in problems():
+        for name, rule in STATIONARY.items():
+            ends = [
+                descent(problem, rule(), start, 100 if smoke else 400) for start in problem.starts
+            ]
+            yield {
+                "what": "descent",
+                "problem": problem.name,
+                "rule": name,
+                "shortest": max(ends),
+                "holds": max(ends) < 1e-4,
+            }
+        with tempfile.TemporaryDirectory(prefix="plait-") as named:
+            covered, plain = coverage(
+                problem, problem.conditioned(), Path(named), steps=20 if smoke else 600
+            )
+        yield {
+            "what": "front",
+            "problem": problem.name,
+            "rule": "Rays",
+            "covered": covered,
+            "plain": plain,
+            "holds": covered >= 0.95,
+        }
 
 
 def _power_of_base_rate(facts: Mapping[str, TaskFacts], *, power: float) -> Balancer:
@@ -230,34 +319,46 @@ def _settings() -> dict[str, list[Setting]]:
 def _truth(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     path: Path | None = arguments.json
-    done = _kept(path)
-    training = Training()
+    done = _kept(path, arguments.truth_rows)
+    training = Training() if arguments.truth_rows is None else Training(batch_size=DRAWN_BATCH)
     structures, seeds, rules = STRUCTURES, range(arguments.seeds), _settings()
     if arguments.smoke:
         training = Training(max_steps=3, batch_size=64)
         rules = {name: rules[name][:2] for name in ("Equal", "FAMO", "FairGrad")}
         structures, seeds = {"SharedBottom": SharedBottom}, range(1)
+    keys = list(product(seeds, structures, _logs(arguments), rules))
+    open_keys = [key for key in keys if key not in done]
+    prepared: PreparedLog | None = None
+    place: tuple[int, str] | None = None
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
-        for log in _logs(arguments):
-            for seed in seeds:
-                prepared = _prepared_log(log, seed, arguments, Path(scratch))
-                for structure, architecture in structures.items():
-                    for rule, settings in rules.items():
-                        key = (log, structure, rule, seed)
-                        if key in done:
-                            continue
-                        minutes = (time.monotonic() - began) / 60
-                        if arguments.budget_minutes and minutes >= arguments.budget_minutes:
-                            report(_with_summary(done.values()), arguments)
-                            return
-                        found = [
-                            _run(prepared, architecture, setting, training, seed)
-                            for setting in settings
-                        ]
-                        done[key] = _row(key, max(found, key=lambda pair: pair[0]))
-                        if path is not None:
-                            _keep(done.values(), path)
+        for number, key in enumerate(open_keys):
+            minutes = (time.monotonic() - began) / 60
+            if arguments.budget_minutes is not None and minutes >= arguments.budget_minutes:
+                break
+            seed, structure, log, rule = key
+            if place != (seed, log) or prepared is None:
+                place, prepared = (seed, log), _prepared_log(log, seed, arguments, Path(scratch))
+            found = [
+                _run(prepared, structures[structure], setting, training, seed)
+                for setting in rules[rule]
+            ]
+            done[key] = _row(key, max(found, key=lambda pair: pair[0]), arguments.truth_rows)
+            if path is not None:
+                _keep(done.values(), path)
+            _tell(key, len(done), len(keys), number + 1, time.monotonic() - began)
     report(_with_summary(done.values()), arguments)
+
+
+def _tell(key: Key, done: int, whole: int, now: int, seconds: float) -> None:
+    """Where the measurement stands, on the error stream."""
+    left = seconds / now * (whole - done) / 60
+    seed, structure, log, rule = key
+    print(
+        f"{done} of {whole}: seed {seed}, {log}, {structure}, {rule}; "
+        f"{seconds / 60:.1f} minutes, about {left:.0f} left",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _run(
@@ -289,6 +390,37 @@ def _logs(arguments: argparse.Namespace) -> list[str]:
 
 SETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (CENSUS_1, ML100K_TIME, STEAM)}
 WORLD_ROWS, SMOKE_ROWS, FIELDS, IDS = 30_000, 600, 6, 40
+DRAWN_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Drawn(Split):
+    """Another split, of whose parts a few rows are drawn; the others belong to no part.
+
+    Attributes:
+        split: the other one.
+        rows: of the training part, at most; half as many validate, and twice as many test.
+        seed: of the draw.
+    """
+
+    split: Split
+    rows: int
+    seed: int
+
+    def columns(self, schema: Schema | None) -> tuple[str, ...]:
+        """Those of the other split."""
+        return self.split.columns(schema)
+
+    def assign(
+        self, frame: pl.LazyFrame | pl.DataFrame, schema: Schema | None
+    ) -> NDArray[np.uint8]:
+        """The part of each row, or none."""
+        parts = self.split.assign(frame, schema).copy()
+        rng = np.random.default_rng([self.seed, self.rows])
+        for code, most in enumerate((self.rows, self.rows // 2, 2 * self.rows)):
+            inside = np.flatnonzero(parts == code)
+            parts[rng.permutation(inside)[most:]] = NO_PART
+        return parts
 
 
 def _prepared_log(log: str, seed: int, arguments: argparse.Namespace, folder: Path) -> PreparedLog:
@@ -302,11 +434,17 @@ def _prepared_log(log: str, seed: int, arguments: argparse.Namespace, folder: Pa
             recipe.tables(data),
             history=remembered,
         )
-        return prepare(whole, recipe.split, cache=folder)
+        return prepare(whole, _drawn(recipe.split, seed, arguments), cache=folder)
     rows = SMOKE_ROWS if arguments.smoke else WORLD_ROWS
     frame, tasks = _world(log, seed, rows)
     schema = Schema(tuple(Categorical(f"field_{place}") for place in range(FIELDS)))
-    return prepare(Log((frame,), schema, tasks), RandomSplit(), cache=folder)
+    split = _drawn(RandomSplit(), seed, arguments)
+    return prepare(Log((frame,), schema, tasks), split, cache=folder)
+
+
+def _drawn(split: Split, seed: int, arguments: argparse.Namespace) -> Split:
+    rows: int | None = arguments.truth_rows
+    return split if rows is None else Drawn(split, rows, seed)
 
 
 def _world(log: str, seed: int, rows: int) -> tuple[pl.DataFrame, tuple[Binary | Regression, ...]]:
@@ -333,11 +471,8 @@ def _world(log: str, seed: int, rows: int) -> tuple[pl.DataFrame, tuple[Binary |
     return frame, (Binary("first"), Regression("value", weight="weight", normaliser="batch"))
 
 
-Key = tuple[str, str, str, int]
-
-
-def _row(key: Key, found: tuple[float, dict[str, float]]) -> Row:
-    log, structure, rule, seed = key
+def _row(key: Key, found: tuple[float, dict[str, float]], rows: int | None) -> Row:
+    seed, structure, log, rule = key
     valid, by_test = found
     return {
         "what": "run",
@@ -345,27 +480,31 @@ def _row(key: Key, found: tuple[float, dict[str, float]]) -> Row:
         "structure": structure,
         "rule": rule,
         "seed": seed,
+        "rows": rows,
         "valid": valid,
         "test": list(by_test.values()),
     }
 
 
-def _kept(path: Path | None) -> dict[Key, Row]:
+def _kept(path: Path | None, drawn: int | None) -> dict[Key, Row]:
     """The runs that an earlier call left in the file."""
     if path is None or not path.exists():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     runs = [row for row in rows if row["what"] == "run"]
-    return {(row["log"], row["structure"], row["rule"], row["seed"]): row for row in runs}
+    others = {row.get("rows") for row in runs} - {drawn}
+    if others:
+        sys.exit(f"{path} holds runs with `--truth-rows` {others.pop()}, not {drawn}.")
+    return {(row["seed"], row["structure"], row["log"], row["rule"]): row for row in runs}
 
 
-def _keep(rows: Iterator[Row] | Sequence[Row], path: Path) -> None:
+def _keep(rows: Iterable[Row], path: Path) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps({"rows": list(rows)}), encoding="utf-8")
     part.replace(path)
 
 
-def _with_summary(runs: Iterator[Row] | Sequence[Row]) -> list[Row]:
+def _with_summary(runs: Iterable[Row]) -> list[Row]:
     """The runs, and a row for each rule: gain over equal weights, rank, least gain of a task."""
     runs = list(runs)
     by_key = {(r["log"], r["structure"], r["seed"], r["rule"]): _scores(r["test"]) for r in runs}
@@ -392,6 +531,20 @@ def _with_summary(runs: Iterator[Row] | Sequence[Row]) -> list[Row]:
             gap = paired_difference(found, base)
             row |= {"gain": gap.value, "low": gap.low, "high": gap.high}
         summaries.append(row)
+    for rule, log in product(rules, dict.fromkeys(key[0] for key in by_key)):
+        seen = [cell for cell in complete if cell[0] == log]
+        gains = [by_key[(*c, rule)].mean() - by_key[(*c, "Equal")].mean() for c in seen]
+        if gains and rule != "Equal":
+            gain = float(np.mean(gains))
+            summaries.append(
+                {
+                    "what": "gain on a log",
+                    "rule": rule,
+                    "log": log,
+                    "cells": len(seen),
+                    "gain": gain,
+                }
+            )
     return [*summaries, *runs]
 
 

@@ -16,6 +16,10 @@ from plait.errors import UnknownNameError
 T = TypeVar("T")
 
 
+class Nested:
+    """Marks a part that may be a setting of another one: its own settings are written in place."""
+
+
 def settings_of(part: object) -> dict[str, object]:
     """The part's class name and its keyword settings, ready for JSON.
 
@@ -57,7 +61,7 @@ def _plain(value: object) -> object:
         return [_plain(entry) for entry in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
-    return value
+    return settings_of(value) if isinstance(value, Nested) else value
 
 
 def _tupled(value: object) -> object:

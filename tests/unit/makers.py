@@ -193,6 +193,7 @@ def make_model(
     dropout: float = 0.0,
     id_dropout: float = 0.0,
     unknown_rate: float = 0.0,
+    preference: bool = False,
     seed: int = 0,
 ) -> MultiTaskModel:
     """A small model whose heads are fitted; nothing random in training unless it is asked for."""
@@ -210,6 +211,7 @@ def make_model(
         dropout=dropout,
         id_dropout=id_dropout,
         unknown_rate=unknown_rate,
+        preference=preference,
     )
     fit_heads(model, data.train)
     return model

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from plait.architectures import ARCHITECTURES, MMoE, Widths
-from plait.balancing import BALANCERS, Equal, Fixed
+from plait.balancing import BALANCERS, DWA, Equal, Fixed, Weighted
 from plait.errors import UnknownNameError
 from plait.settings import arguments, choose, keywords, settings_of
 from plait.tasks import Binary
@@ -31,6 +31,11 @@ def test_settings_are_the_keywords_and_the_name() -> None:
 def test_arguments_turn_lists_into_tuples_and_drop_the_name() -> None:
     settings = json.loads(json.dumps(settings_of(Part(1, layers=(1, (2, 3)), names={"a": 0.5}))))
     assert arguments(settings) == {"layers": (1, (2, 3)), "names": {"a": 0.5}}
+
+
+def test_a_part_within_a_part_is_written_in_place() -> None:
+    written = settings_of(Weighted(weights={"a": 2.0}, rule=DWA(window=9)))
+    assert written["rule"] == {"name": "DWA", "temperature": 2.0, "window": 9}
 
 
 def test_a_part_is_made_again_from_its_settings() -> None:

@@ -39,6 +39,7 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
             for feature in schema.features
         ),
         "",
+        *_preference(model),
         *_method(facts.get("method", {})),
         *_metrics(facts.get("metrics", {}), facts.get("judged_on", "test")),
         *_parts(facts.get("parts", {})),
@@ -63,6 +64,20 @@ def _encoders(model: MultiTaskModel) -> str:
     encoders = {name: model.sequences.encoder(name) for name in model.sequences.names}
     read = ", ".join(f"`{name}` by {type(encoder).__name__}" for name, encoder in encoders.items())
     return f"{met} ({read})" if read else met
+
+
+def _preference(model: MultiTaskModel) -> list[str]:
+    if model.preference_gates is None:
+        return []
+    worth = ", ".join(f'"{task}": 1' for task in model.tasks)
+    return [
+        "## Preference",
+        "",
+        "The model was trained for every preference between its tasks. Predictions belong to the "
+        f"one that they are asked with, `model.predict(rows, preference={{{worth}}})`; without "
+        "one, to equal shares, for which all figures below were taken.",
+        "",
+    ]
 
 
 def _task_row(task: Task) -> str:

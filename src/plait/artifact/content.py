@@ -132,6 +132,7 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
         "dropout": model.dropout,
         "id_dropout": model.id_dropout,
         "unknown_rate": model.unknown_rate,
+        **({} if model.preference_gates is None else {"preference": True}),
     }
 
 
@@ -173,6 +174,7 @@ def build_model(
         dropout=settings["dropout"],
         id_dropout=settings["id_dropout"],
         unknown_rate=settings["unknown_rate"],
+        preference=settings.get("preference", False),
     )
 
 

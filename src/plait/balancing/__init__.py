@@ -7,6 +7,7 @@ from .auxiliary import PCD, MetaBalance
 from .base import Balancer, Cost, LossBalancer, StaticBalancer, TaskFacts
 from .cagrad import CAGrad
 from .cut import Cut, Gradients, Surface
+from .dualproj import DualProj
 from .dwa import DWA
 from .fairgrad import FairGrad
 from .famo import FAMO
@@ -16,6 +17,7 @@ from .gradnorm import GradNorm
 from .imtl_g import IMTLG
 from .mgda import MGDA
 from .pcgrad import PCGrad
+from .preferring import Preferring, Rays, Weighted
 from .rlw import RLW
 from .static import BaseRate, Equal, Fixed
 from .stch import STCH
@@ -41,8 +43,11 @@ BALANCERS: tuple[type[Balancer], ...] = (
     FairGrad,
     AlignedMTL,
     UPGrad,
+    DualProj,
     MetaBalance,
     PCD,
+    Weighted,
+    Rays,
 )
 """The balancers, in the order in which they are documented."""
 
@@ -64,6 +69,7 @@ __all__ = [
     "CAGrad",
     "Cost",
     "Cut",
+    "DualProj",
     "Equal",
     "FairGrad",
     "Fixed",
@@ -73,8 +79,11 @@ __all__ = [
     "LossBalancer",
     "MetaBalance",
     "PCGrad",
+    "Preferring",
+    "Rays",
     "StaticBalancer",
     "Surface",
     "TaskFacts",
     "UPGrad",
+    "Weighted",
 ]

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from plait.settings import Nested
+
 from .cut import Cut, Gradients, Surface
 
 Cost = Literal["plain", "second look", "gradient a task"]
@@ -31,7 +33,7 @@ class TaskFacts:
     entropy: float | None = None
 
 
-class Balancer(ABC):
+class Balancer(Nested, ABC):
     """Turns the losses of a step into gradients.
 
     Stability: experimental.
@@ -47,6 +49,10 @@ class Balancer(ABC):
         needs_gradients: whether it reads the gradient of each task.
         needs_second_look: whether `after_step` wants the losses of the same rows after the step.
         needs_two_tasks: whether it has no meaning for a single task.
+        draws_preferences: whether `draw` gives a preference for every step, which the network is
+            to read.
+        preference: how many times a task is to be heard, on top of what the rule says; set by a
+            rule that wraps this one. None: each once.
         paper: where the rule was published; empty for what needs no paper.
         when: in which case it is worth trying.
         gradients: what the last `backward` saw of the tasks' gradients; None where it saw none.
@@ -58,6 +64,8 @@ class Balancer(ABC):
     needs_gradients: bool = False
     needs_second_look: bool = False
     needs_two_tasks: bool = False
+    draws_preferences: bool = False
+    preference: Mapping[str, float] | None = None
     paper: str = ""
     when: str = ""
     gradients: Gradients | None = None
@@ -68,6 +76,13 @@ class Balancer(ABC):
         Called once before the first step, and before `load_state_dict`.
         """
         return
+
+    def draw(self) -> dict[str, float] | None:
+        """The preference of the step that begins, by task; None: there is none.
+
+        Called once a step, before the losses are computed.
+        """
+        return None
 
     @abstractmethod
     def backward(
@@ -105,7 +120,7 @@ class StaticBalancer(Balancer):
         self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
     ) -> dict[str, float]:
         """One backward pass of the weighted sum; a task of weight 0 is left out of it."""
-        weights = {task: self.weight(task) for task in losses}
+        weights = preferred({task: self.weight(task) for task in losses}, self.preference)
         weighted_backward(losses, weights, penalty)
         return weights
 
@@ -122,9 +137,18 @@ class LossBalancer(Balancer):
     ) -> dict[str, float]:
         """One backward pass of the weighted sum. No gradient goes through the weights."""
         values = {task: float(loss.detach()) for task, loss in losses.items()}
-        weights = self.weigh(values) if values else {}
+        weights = preferred(self.weigh(values) if values else {}, self.preference)
         weighted_backward(losses, weights, penalty)
         return weights
+
+
+def preferred(
+    weights: Mapping[str, float], preference: Mapping[str, float] | None
+) -> dict[str, float]:
+    """The weights of a rule, each so many times as its task is to be heard."""
+    if preference is None:
+        return dict(weights)
+    return {task: weight * preference[task] for task, weight in weights.items()}
 
 
 def weighted_backward(

@@ -48,6 +48,7 @@ class CAGrad(GradientBalancer):
 
     paper = "Liu et al. 2021"
     when = "cosines below 0 in the history, losses on like scales; c = 0 is the plain mean"
+    hears_scale = True
 
     def __init__(self, *, surface: Surface = "shared", c: float = 0.4) -> None:
         super().__init__(surface=surface)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from plait.errors import ConfigurationError, TrainingError
 
-from .base import Balancer, Cost, weighted_backward
+from .base import Balancer, Cost, preferred, weighted_backward
 from .cut import (
     SURFACES,
     Cut,
@@ -42,6 +42,10 @@ class GradientBalancer(Balancer):
     Where a paper's weights sum to 1, they are multiplied by the number of tasks, so that a weight
     of 1 means here what it means in `Equal`.
 
+    Attributes:
+        hears_scale: whether a loss that is twice as large is heard twice as much, so that a
+            preference belongs before the rule; else it multiplies the rule's weights.
+
     Args:
         surface: `shared` (what experts give and gates read), `encoded` (the features side by side),
             `tables` (the vectors that the batch looked up) or `parameters` (the dense parameters
@@ -54,6 +58,7 @@ class GradientBalancer(Balancer):
     surfaces: tuple[Surface, ...] = SURFACES
     cost: Cost = "gradient a task"
     needs_gradients = True
+    hears_scale: bool = False
 
     def __init__(self, *, surface: Surface = "shared") -> None:
         if surface not in self.surfaces:
@@ -84,7 +89,7 @@ class GradientBalancer(Balancer):
         """
         self.gradients = None
         if len(losses) < 2:
-            alone = dict.fromkeys(losses, 1.0)
+            alone = preferred(dict.fromkeys(losses, 1.0), self.preference)
             weighted_backward(losses, alone, penalty)
             return alone
         if cut is None:
@@ -127,13 +132,33 @@ class GradientBalancer(Balancer):
         if len(heard) < 2:
             return weights
         values = {tasks[place]: float(losses[tasks[place]].detach()) for place in heard}
-        given = self.weigh(_among(products, heard), values)
+        given = self._weigh(_among(products, heard), values)
         if not bool(given.isfinite().all()):
             raise TrainingError(
                 f"{type(self).__name__} gave weights that are not finite: "
                 f"{dict(zip(values, given.tolist(), strict=True))}."
             )
         return weights | dict(zip(values, given.tolist(), strict=True))
+
+    def _weigh(self, products: Tensor, losses: Mapping[str, float]) -> Tensor:
+        """The weights of the rule, with the preference where there is one."""
+        if self.preference is None:
+            return self.weigh(products, losses)
+        times = torch.tensor([self.preference[task] for task in losses], dtype=products.dtype)
+        heard = times.nonzero().flatten().tolist() if self.hears_scale else range(len(times))
+        if len(heard) < 2:
+            return times
+        kept = times[list(heard)]
+        named = [list(losses)[place] for place in heard]
+        if self.hears_scale:
+            longer = _among(products, heard) * torch.outer(kept, kept)
+            scaled = {task: losses[task] * self.preference[task] for task in named}
+            weights = self.weigh(longer, scaled)
+        else:
+            weights = self.weigh(products, losses)
+        found = torch.zeros_like(times)
+        found[list(heard)] = weights * kept
+        return found
 
     def _nothing_shared(self, losses: Mapping[str, Tensor]) -> str:
         others = [repr(name) for name in self.surfaces if name != self.surface]

@@ -42,6 +42,7 @@ class PCGrad(GradientBalancer):
 
     paper = "Yu et al. 2020"
     when = "cosines below 0 in the history, losses on like scales"
+    hears_scale = True
 
     def __init__(self, *, surface: Surface = "shared", seed: int = 0) -> None:
         super().__init__(surface=surface)

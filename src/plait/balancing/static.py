@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plait.errors import TaskError, UnknownNameError
-
 from .base import StaticBalancer, TaskFacts
+from .checks import check_match, check_weights
 
 
 class Equal(StaticBalancer):
@@ -42,10 +41,7 @@ class Fixed(StaticBalancer):
     when = "you know what a task is worth, or tune: the most reliable gain"
 
     def __init__(self, *, weights: Mapping[str, float]) -> None:
-        if any(not weight >= 0 for weight in weights.values()) or not any(weights.values()):
-            raise TaskError(
-                f"`weights` must be at least 0, one of them positive; got {dict(weights)}."
-            )
+        check_weights("weights", weights)
         self.weights = dict(weights)
 
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
@@ -54,12 +50,7 @@ class Fixed(StaticBalancer):
         Raises:
             UnknownNameError: a task without a weight, or a weight without a task.
         """
-        for task in facts:
-            if task not in self.weights:
-                raise UnknownNameError(task, what="weight for task", known=self.weights)
-        for task in self.weights:
-            if task not in facts:
-                raise UnknownNameError(task, what="task", known=facts, where="`weights`")
+        check_match(self.weights, facts)
 
     def weight(self, task: str) -> float:
         """The weight that was given."""

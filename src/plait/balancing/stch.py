@@ -21,7 +21,8 @@ class STCH(LossBalancer):
     al., `Smooth Tchebycheff Scalarization <https://arxiv.org/abs/2402.19078>`_, 2024), of losses
     `f_k = L_k / L̄_k` over their mean in the first steps. The weight of a loss is its gradient times
     the number of tasks: `K softmax(f / μ)_k / L̄_k`. A task has the weight 1, and no part in the
-    softmax, until it was seen in `warmup` steps.
+    softmax, until it was seen in `warmup` steps. With a preference λ (`Weighted`, `Rays`) it is
+    `μ log Σ exp(λ_k f_k / μ)`, as in the paper.
 
     Stability: experimental.
 
@@ -62,7 +63,10 @@ class STCH(LossBalancer):
             for task, (total, count) in self._first.items()
             if count >= self.warmup and task in losses
         }
-        shares = softmax({task: losses[task] / mean / self.mu for task, mean in means.items()})
+        heard = self.preference or dict.fromkeys(losses, 1.0)
+        shares = softmax(
+            {task: heard[task] * losses[task] / mean / self.mu for task, mean in means.items()}
+        )
         weights = dict.fromkeys(losses, 1.0)
         weights |= {task: len(shares) * share / means[task] for task, share in shares.items()}
         for task, loss in losses.items():

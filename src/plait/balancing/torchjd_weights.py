@@ -19,9 +19,15 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from torchjd.aggregation import UPGradWeighting
+    from torchjd.linalg import DualConeProjector
 
-__all__ = ["aligned_mtl_weights", "imtl_g_weights", "pcgrad_weights", "upgrad_weights"]
+__all__ = [
+    "aligned_mtl_weights",
+    "dualproj_weights",
+    "imtl_g_weights",
+    "pcgrad_weights",
+    "upgrad_weights",
+]
 
 ROUNDING = 1e-6
 RIDGE = 1e-4
@@ -58,7 +64,17 @@ def aligned_mtl_weights(gramian: Tensor) -> Tensor:
 
 def upgrad_weights(gramian: Tensor) -> Tensor:
     """Weights of UPGrad, for equal preferences that sum to 1."""
-    weights: Tensor = _upgrad()(gramian)
+    from torchjd.aggregation import UPGradWeighting
+
+    weights: Tensor = UPGradWeighting(projector=_projector())(gramian)
+    return weights
+
+
+def dualproj_weights(gramian: Tensor) -> Tensor:
+    """Weights of DualProj, for equal preferences that sum to 1."""
+    from torchjd.aggregation import DualProjWeighting
+
+    weights: Tensor = DualProjWeighting(projector=_projector())(gramian)
     return weights
 
 
@@ -76,8 +92,7 @@ def without_rounding(gramian: Tensor, lengths: Tensor) -> Tensor:
 
 
 @cache
-def _upgrad() -> UPGradWeighting:
-    from torchjd.aggregation import UPGradWeighting
+def _projector() -> DualConeProjector:
     from torchjd.linalg import DualConeProjector
 
     class NonNegativeLeastSquares(DualConeProjector):
@@ -87,7 +102,7 @@ def _upgrad() -> UPGradWeighting:
             size = len(gramian)
             ridged = gramian / gramian.trace() + RIDGE * torch.eye(size, dtype=gramian.dtype)
             root = np.linalg.cholesky(ridged.numpy()).T
-            rows = [row + nnls(root, -root @ row)[0] for row in u.numpy()]
-            return torch.tensor(np.array(rows), dtype=gramian.dtype)
+            rows = [row + nnls(root, -root @ row)[0] for row in u.reshape(-1, size).numpy()]
+            return torch.tensor(np.array(rows), dtype=gramian.dtype).reshape(u.shape)
 
-    return UPGradWeighting(projector=NonNegativeLeastSquares())
+    return NonNegativeLeastSquares()

@@ -38,6 +38,7 @@ class UPGrad(GradientBalancer):
 
     paper = "Quinton and Rey 2024"
     when = "cosines below 0 in the history, losses on like scales; no task may get worse"
+    hears_scale = True
 
     def weigh(self, gramian: Tensor, losses: Mapping[str, float]) -> Tensor:
         """The sum of the projections' weights."""

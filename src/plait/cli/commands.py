@@ -11,6 +11,7 @@ import typer
 
 from plait.errors import ConfigurationError, DataError
 
+from .arguments import read_preference
 from .endings import explained
 from .files import check_output, claim_run, default_run, write_frame
 from .shown import print_evaluation, print_json
@@ -44,6 +45,15 @@ PreparedLogs = Annotated[
 BestOf = Annotated[
     str | None,
     typer.Option(metavar="TASK", help="Use the state in which this task was best."),
+]
+
+
+Preference = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TASK=WORTH,...",
+        help="What each task is worth, for a model trained with `Rays`: click=0.7,like=0.3.",
+    ),
 ]
 
 
@@ -124,6 +134,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--slice", metavar="COLUMN", help="Judge each value of a column. Repeatable."),
     ] = None,
+    preference: Preference = None,
     best_of: BestOf = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -133,7 +144,9 @@ def evaluate(
         from plait.serving import load
 
         model = load(run, best_of=best_of)
-        evaluation = model.evaluate(rows, group_by=group_by, slices=slices or ())
+        evaluation = model.evaluate(
+            rows, group_by=group_by, slices=slices or (), preference=read_preference(preference)
+        )
         if as_json:
             document = {
                 "run": str(run),
@@ -166,6 +179,7 @@ def predict(
     prefix: Annotated[
         str, typer.Option(metavar="TEXT", help="Put before the names of predictions.")
     ] = "",
+    preference: Preference = None,
     best_of: BestOf = None,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Replace the file that is there.")
@@ -178,7 +192,9 @@ def predict(
         check_output(output, source=rows, force=force)
         from plait.serving import load
 
-        frame = load(run, best_of=best_of).predict(rows, keep=keep or (), prefix=prefix)
+        frame = load(run, best_of=best_of).predict(
+            rows, keep=keep or (), prefix=prefix, preference=read_preference(preference)
+        )
         write_frame(frame, output)
         if as_json:
             print_json({"file": str(output), "rows": frame.height, "columns": frame.columns})

@@ -207,6 +207,7 @@ def train(
         dropout=dropout,
         id_dropout=usual_id_dropout(whole) if id_dropout is None else id_dropout,
         unknown_rate=unknown_rate,
+        preference=reads_preferences(balancer),
     )
     if start is not None:
         grow_from(model, start.model)
@@ -251,6 +252,7 @@ def build(
     dropout: float = 0.2,
     id_dropout: float = 0.0,
     unknown_rate: float = 0.01,
+    preference: bool = False,
 ) -> MultiTaskModel:
     """A model for a prepared log, its heads fitted, its weights drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
@@ -268,9 +270,15 @@ def build(
             dropout=dropout,
             id_dropout=id_dropout,
             unknown_rate=unknown_rate,
+            preference=preference,
         )
     fit_heads(model, prepared.train)
     return model
+
+
+def reads_preferences(balancer: Balancer | None) -> bool:
+    """Whether the model of this rule has gates that read a preference."""
+    return balancer is not None and balancer.draws_preferences
 
 
 def remembered(history: History | bool, schema: Schema) -> History | None:  # noqa: FBT001

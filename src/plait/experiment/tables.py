@@ -6,7 +6,7 @@ architecture, balancer, link or kind of task touches no line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, create_model, model_validator
 
 from plait.architectures import ARCHITECTURES, LINKS, Widths
-from plait.balancing import BALANCERS
+from plait.balancing import BALANCERS, Preferring
 from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Schema
@@ -101,12 +101,17 @@ class SequencePart(Part):
 
 
 def _by_class(
-    what: str, kinds: Iterable[type], base: type[Part] = Part, *, without: Iterable[str] = ()
+    what: str,
+    kinds: Iterable[type],
+    base: type[Part] = Part,
+    *,
+    without: Iterable[str] = (),
+    forms: Mapping[str, object] | None = None,
 ) -> OneOf:
     """A choice among classes by their names."""
     names = {kind.__name__: kind for kind in kinds}
     tables = {
-        name: table_of(kind, base, tag=("name", name), without=without)
+        name: table_of(kind, base, tag=("name", name), without=without, forms=forms)
         for name, kind in names.items()
     }
     return OneOf(what, "name", tables)
@@ -118,7 +123,8 @@ ARCHITECTURE = _by_class(
 )
 INTERACTION = _by_class("interaction", INTERACTIONS, InteractionPart, without=["entries"])
 SEQUENCE = _by_class("sequence encoder", SEQUENCE_ENCODERS, SequencePart, without=["in_features"])
-BALANCER = _by_class("balancer", BALANCERS)
+RULE = _by_class("balancer", [kind for kind in BALANCERS if not issubclass(kind, Preferring)])
+BALANCER = _by_class("balancer", BALANCERS, forms={"rule": Annotated[Part, RULE] | None})
 PENALTY = _by_class("penalty", PENALTIES)
 PRETEXT = _by_class("pretext", PRETEXTS)
 

@@ -14,6 +14,7 @@ from .model import (
     module_name,
     rows_of,
 )
+from .preference import PreferenceGates, preferring, ray_of
 from .sequences import SequenceFactory
 from .tower import Tower
 
@@ -23,6 +24,7 @@ __all__ = [
     "InteractionFactory",
     "ModelFactory",
     "MultiTaskModel",
+    "PreferenceGates",
     "SequenceFactory",
     "Tower",
     "Trace",
@@ -30,5 +32,7 @@ __all__ = [
     "cuttable",
     "entry_widths",
     "module_name",
+    "preferring",
+    "ray_of",
     "rows_of",
 ]

@@ -35,6 +35,7 @@ from .entries import (
 )
 from .factors import FactorTerm, KeyTables
 from .late import InteractionFactory, LateTerm, late_term
+from .preference import PreferenceGates
 from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
 from .tower import Tower
 
@@ -106,6 +107,8 @@ class MultiTaskModel(nn.Module):
             network in training.
         unknown_rate: share of ids that are read as *unknown* in training, so that the unknown
             vector is trained.
+        preference: whether the network reads a preference between the tasks in gates, so that one
+            model holds a whole front (`Rays`).
 
     Raises:
         TaskError: tasks that a link refuses, or a feature list that leaves a task nothing to read.
@@ -128,6 +131,7 @@ class MultiTaskModel(nn.Module):
         dropout: float = 0.2,
         id_dropout: float = 0.0,
         unknown_rate: float = 0.01,
+        preference: bool = False,
     ) -> None:
         super().__init__()
         self.layout = layout
@@ -157,7 +161,13 @@ class MultiTaskModel(nn.Module):
             self.interaction = interaction([Entry(e, widths[e], e in learnt) for e in shared])
             learnt_part = sizes.learnt if self.interaction.passes_on else None
             sizes = replace(sizes, main=self.interaction.out_features, learnt=learnt_part)
+        if preference:
+            sizes = replace(sizes, learnt=None)  # gates have gradients by every entry
         self.architecture = architecture(sizes, tuple(self.tasks))
+        self.preference_gates = None
+        if preference:
+            width = self.architecture.out_features
+            self.preference_gates = PreferenceGates(len(self.tasks), sizes.main, width)
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:
             self.token_maps.extend(nn.Linear(widths[entry], TOKEN_WIDTH) for entry in shared)
@@ -287,7 +297,7 @@ class MultiTaskModel(nn.Module):
         needs = self.architecture.needs
         context = [runs[name,] for name in self._keys if name in self._visible.shared]
         return Encoded(
-            main,
+            main if self.preference_gates is None else self.preference_gates.scale_input(main),
             per_task=per_task,
             tokens=self._tokens(Fields(runs, {}).vectors) if "tokens" in needs else None,
             context=torch.cat(context, dim=1) if "context" in needs else None,
@@ -301,6 +311,8 @@ class MultiTaskModel(nn.Module):
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's representation `[B, H]`, and behind it what goes past the shared network."""
         representations = self.architecture.split(shared)
+        if self.preference_gates is not None:
+            representations = self.preference_gates.scale_tasks(representations)
         for link in self._links():
             representations = link.couple(representations)
         for task, own in shared.per_task.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from plait.data.reading import Source
 from plait.data.serving import unlabelled_batch
 from plait.data.staging import chunks, stage
 from plait.data.store import Store
-from plait.errors import DataError
+from plait.errors import ConfigurationError, DataError
+from plait.models import preferring, ray_of
 from plait.modules.interactions import Interaction
 from plait.modules.sequences import SequenceEncoder
 from plait.tasks import Multiclass
@@ -55,7 +56,12 @@ class Predictor:
         return tuple(c for output in self.artifact.model.outputs for c in self._columns(output))
 
     def predict(
-        self, source: Source, *, keep: Sequence[str] = (), prefix: str = ""
+        self,
+        source: Source,
+        *,
+        keep: Sequence[str] = (),
+        prefix: str = "",
+        preference: Mapping[str, float] | None = None,
     ) -> pl.DataFrame:
         """Predictions for every row, in the order of the rows.
 
@@ -66,11 +72,15 @@ class Predictor:
             source: a file, a folder, a glob or a data frame.
             keep: raw columns to hand through, in front of the predictions.
             prefix: put before the names of predictions.
+            preference: what each task is worth, for a model that was trained with `Rays`; tasks
+                that are not named count 0. None: all tasks the same.
 
         Raises:
+            ConfigurationError: a preference for a model that reads none.
+            TaskError: a preference below 0, or none above it.
             DataError: a file that cannot be read, a column that is not of its kind, or a kept
                 column that is called like a prediction.
-            UnknownNameError: a column that is missing.
+            UnknownNameError: a column that is missing, or a preference for no task.
         """
         names = [f"{prefix}{column}" for column in self.columns]
         both = sorted(set(keep) & set(names))
@@ -79,13 +89,17 @@ class Predictor:
                 f"`keep` names {', '.join(both)}, which is also the name of a prediction. Give "
                 "predictions a `prefix`, such as 'predicted_'."
             )
+        self._ray(preference)
         if isinstance(source, pl.DataFrame) and source.is_empty():
             kept = source.select(keep)
             return kept.with_columns(pl.lit(None, dtype=pl.Float32).alias(name) for name in names)
         log = self._log(source, columns=tuple(keep))
         features = [c for f in log.schema.features for c in f.columns()]
         needed = dict.fromkeys([*features, *sorted(self._reader.serving_columns), *keep])
-        with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
+        with (
+            preferring(self._ray(preference)),
+            tempfile.TemporaryDirectory(prefix="plait-") as scratch,
+        ):
             parts = [
                 pl.concat([rows.select(keep), self._predict(rows, names)], how="horizontal")
                 for chunk in self._chunks(log, needed, Path(scratch))
@@ -94,7 +108,12 @@ class Predictor:
         return pl.concat(parts)
 
     def evaluate(
-        self, source: Source, *, group_by: str | None = None, slices: Sequence[str] = ()
+        self,
+        source: Source,
+        *,
+        group_by: str | None = None,
+        slices: Sequence[str] = (),
+        preference: Mapping[str, float] | None = None,
     ) -> Evaluation:
         """Judge the model on labelled rows: the metrics of `predict` on the same rows.
 
@@ -102,13 +121,15 @@ class Predictor:
             source: rows with labels.
             group_by: column for the grouped metrics.
             slices: columns to slice by.
+            preference: as in `predict`.
 
         Raises:
-            TaskError: labels outside their kind.
-            UnknownNameError: a column that is missing.
+            ConfigurationError: a preference for a model that reads none.
+            TaskError: labels outside their kind; a preference below 0, or none above it.
+            UnknownNameError: a column that is missing, or a preference for no task.
         """
         columns = (*([group_by] if group_by else []), *slices)
-        with self._labelled(source, columns) as store:
+        with preferring(self._ray(preference)), self._labelled(source, columns) as store:
             return evaluate_store(self.artifact.model, store, group_by=group_by, slices=slices)
 
     def score(self, source: Source) -> float:
@@ -116,6 +137,19 @@ class Predictor:
         model = self.artifact.model
         with self._labelled(source, ()) as store:
             return mix(model.tasks, scores(model, store, predict_store(model, store)), None)
+
+    def _ray(self, preference: Mapping[str, float] | None) -> tuple[float, ...] | None:
+        """The shares of the tasks; None where nobody said any."""
+        if preference is None:
+            return None
+        model = self.artifact.model
+        if model.preference_gates is None:
+            raise ConfigurationError(
+                "This model was trained for one trade-off between its tasks and reads no "
+                '`preference`. Train one that does: `balancer=Rays()`, or `balancing = "Rays"` in '
+                "the experiment file."
+            )
+        return ray_of(preference, tuple(model.tasks))
 
     @contextmanager
     def _labelled(self, source: Source, columns: tuple[str, ...]) -> Iterator[Store]:

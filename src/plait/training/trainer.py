@@ -14,7 +14,7 @@ from plait.data.batch import Batch
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
 from plait.errors import ConfigurationError, TrainingInterrupted, UnknownNameError
-from plait.models import MultiTaskModel, cut_at, cuttable
+from plait.models import MultiTaskModel, cut_at, cuttable, preferring
 from plait.modules import compiled_blocks
 
 from .archive import Archive, Entry
@@ -53,6 +53,7 @@ class Trainer:
 
     Raises:
         UnknownNameError: `monitor` names no task.
+        ConfigurationError: a rule draws preferences, and the model cannot read them.
         TrainingError: a loss stays not finite, or a checkpoint cannot be written.
         TrainingInterrupted: SIGINT or SIGTERM came; a checkpoint was written first.
     """
@@ -74,6 +75,12 @@ class Trainer:
             if name not in model.tasks:
                 raise UnknownNameError(name, what="task", known=model.tasks, where="`monitor`")
         self.balancer = balancer or Equal()
+        if self.balancer.draws_preferences and model.preference_gates is None:
+            raise ConfigurationError(
+                f"{type(self.balancer).__name__} draws a preference for every step, and this "
+                "model has no gates that read it. Build it with `preference=True`; `plait.train` "
+                "does so."
+            )
         self.objective = objective
         self.callbacks = tuple(callbacks)
         self.folder = folder
@@ -162,6 +169,11 @@ class Trainer:
 
     def _step(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
         self.model.train()
+        ray = self.balancer.draw()
+        with preferring(None if ray is None else [ray[task] for task in self.model.tasks]):
+            self._step_as_drawn(objective, batch, epoch=epoch)
+
+    def _step_as_drawn(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
         again = SecondLook(self._device()) if self.balancer.needs_second_look else None
         with cuttable(self.balancer.surface):
             losses = objective.losses(self.model, batch, self.stepper.steps)

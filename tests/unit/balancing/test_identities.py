@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from plait.balancing import (
     AlignedMTL,
     CAGrad,
     Cut,
+    DualProj,
     FairGrad,
     GradientBalancer,
     GradNorm,
@@ -27,7 +30,7 @@ from plait.balancing import (
 
 SYMMETRIC: list[GradientBalancer] = [
     *(MGDA(), PCGrad(), CAGrad(), IMTLG(), FairGrad(), FairGrad(alpha=2.0), AlignedMTL()),
-    *(UPGrad(), GradNorm()),
+    *(UPGrad(), DualProj(), GradNorm()),
 ]
 EVERY = [*SYMMETRIC, MetaBalance(target="a"), PCD(target="a")]
 
@@ -68,6 +71,48 @@ def test_descent_ends_on_the_front(rule: GradientBalancer, start: tuple[float, f
     assert np.linalg.norm(shortest) < 1e-4
 
 
+def triangle(theta: Tensor) -> dict[str, Tensor]:
+    """Half the squared distances from three corners; the front is the triangle between them."""
+    ends = torch.eye(3, dtype=torch.float64)
+    return {name: (theta - end).square().sum() / 2 for name, end in zip("abc", ends, strict=True)}
+
+
+def vlmop2(theta: Tensor) -> dict[str, Tensor]:
+    """Van Veldhuizen and Lamont 1999; the front, `θ = (t, t)` with `|t| <= 1/√2`, bends inwards."""
+    away = {
+        name: (theta - end).square().sum() for name, end in (("a", 0.5**0.5), ("b", -(0.5**0.5)))
+    }
+    return {name: 1 - torch.exp(-distance) for name, distance in away.items()}
+
+
+@pytest.mark.parametrize(
+    "rule", [MGDA(), UPGrad(), CAGrad(), FairGrad()], ids=lambda rule: type(rule).__name__
+)
+@pytest.mark.parametrize("problem", [triangle, vlmop2], ids=lambda problem: problem.__name__)
+def test_descent_ends_on_fronts_of_three_losses_and_on_one_that_bends_inwards(
+    rule: GradientBalancer, problem: Callable[[Tensor], dict[str, Tensor]]
+) -> None:
+    rule.surface = "parameters"
+    rule.prepare({})
+    start = [2.0, -1.0, 0.5] if problem is triangle else [0.9, 0.1]
+    theta = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    for _ in range(150):
+        theta.grad = None
+        rule.backward(problem(theta), None, Cut("parameters", (theta,)))
+        assert theta.grad is not None
+        with torch.no_grad():
+            theta -= 0.15 * theta.grad
+    g = np.stack([torch.autograd.grad(loss, theta)[0].numpy() for loss in problem(theta).values()])
+    assert np.linalg.norm(weights(MGDA(), g) / len(g) @ g) < 1e-4
+    where = theta.detach().numpy()
+    if problem is triangle:
+        assert where.min() > -1e-4
+        assert where.sum() == pytest.approx(1, abs=1e-3)
+    else:
+        assert where[0] == pytest.approx(where[1], abs=1e-3)
+        assert abs(where[0]) < 0.5**0.5 + 1e-3
+
+
 @pytest.mark.parametrize("rule", [IMTLG(), FairGrad()], ids=named)
 def test_scaling_a_gradient_by_1000_leaves_the_direction(rule: GradientBalancer) -> None:
     g = conflicting_triple()
@@ -76,7 +121,9 @@ def test_scaling_a_gradient_by_1000_leaves_the_direction(rule: GradientBalancer)
 
 
 @pytest.mark.parametrize(
-    "rule", [MGDA(), PCGrad(), CAGrad(), UPGrad(), FairGrad(alpha=2.0), AlignedMTL()], ids=named
+    "rule",
+    [MGDA(), PCGrad(), CAGrad(), UPGrad(), DualProj(), FairGrad(alpha=2.0), AlignedMTL()],
+    ids=named,
 )
 def test_the_other_rules_need_normalised_losses_as_the_docs_say(rule: GradientBalancer) -> None:
     g = conflicting_triple()
@@ -92,7 +139,9 @@ def test_tasks_that_are_one_get_the_plain_sum(rule: GradientBalancer) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [PCGrad(), UPGrad(), CAGrad(c=0.0), AlignedMTL()], ids=lambda rule: type(rule).__name__
+    "rule",
+    [PCGrad(), UPGrad(), DualProj(), CAGrad(c=0.0), AlignedMTL()],
+    ids=lambda rule: type(rule).__name__,
 )
 def test_orthogonal_gradients_of_one_length_get_the_plain_sum(rule: GradientBalancer) -> None:
     g = np.eye(3)

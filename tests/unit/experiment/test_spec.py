@@ -24,7 +24,7 @@ from plait.architectures import (
     PositionBias,
     Widths,
 )
-from plait.balancing import BALANCERS, PCD, Balancer, Equal, Fixed, MetaBalance
+from plait.balancing import BALANCERS, PCD, Balancer, Equal, Fixed, MetaBalance, Weighted
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Schema, Sequence
 from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
@@ -46,6 +46,7 @@ NEEDED: dict[type, dict[str, object]] = {
     PositionBias: {"tasks": ("like",)},
     DBMTL: {"parents": {"buy": ("like",)}},
     Fixed: {"weights": {"like": 1.0, "buy": 0.5}},
+    Weighted: {"weights": {"like": 1.0, "buy": 0.5}},
     MetaBalance: {"target": "buy"},
     PCD: {"target": "buy"},
     ColumnSplit: {"column": "fold"},

@@ -20,6 +20,7 @@ from plait.balancing import (
     Balancer,
     BaseRate,
     CAGrad,
+    DualProj,
     Equal,
     FairGrad,
     Fixed,
@@ -27,7 +28,9 @@ from plait.balancing import (
     GradNorm,
     MetaBalance,
     PCGrad,
+    Rays,
     UPGrad,
+    Weighted,
 )
 from plait.testing import BalancerContract, GradientBalancerContract
 
@@ -132,6 +135,21 @@ class TestUPGrad(GradientBalancerContract):
         return UPGrad(surface="parameters")
 
 
+class TestDualProj(GradientBalancerContract):
+    def make(self) -> GradientBalancer:
+        return DualProj(surface="parameters")
+
+
+class TestWeighted(BalancerContract):
+    def make(self) -> Balancer:
+        return Weighted(weights={"click": 3.0, "like": 0.5}, rule=UW())
+
+
+class TestRays(BalancerContract):
+    def make(self) -> Balancer:
+        return Rays(rule=BaseRate())
+
+
 class TestMetaBalance(GradientBalancerContract):
     def make(self) -> GradientBalancer:
         return MetaBalance(target="click", surface="parameters")
@@ -146,6 +164,7 @@ RULES = [
     *(Equal(), BaseRate(), RLW(), UW(), IMTLL(), GLS(), DWA(), STCH(), FAMO()),
     *(GradNorm(), MGDA(), PCGrad(), CAGrad(), IMTLG(), FairGrad(), AlignedMTL(), UPGrad()),
     *(Fixed(weights={"click": 1.0}), MetaBalance(target="click"), PCD(target="click")),
+    *(DualProj(), Weighted(weights={"click": 1.0}), Rays(), Rays(rule=FAMO()), Rays(rule=MGDA())),
 ]
 
 
@@ -159,4 +178,4 @@ def test_what_a_rule_declares_fits_together(rule: Balancer) -> None:
     assert rule.needs_gradients == (rule.surface is not None) == bool(rule.surfaces)
     wanted = "gradient a task" if rule.needs_gradients else "plain"
     assert rule.cost == ("second look" if rule.needs_second_look else wanted)
-    assert rule.paper or type(rule) in (Equal, Fixed, BaseRate)
+    assert rule.paper or type(rule) in (Equal, Fixed, BaseRate, Weighted)

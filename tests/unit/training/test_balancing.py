@@ -41,6 +41,7 @@ from plait.balancing import (
     Balancer,
     BaseRate,
     CAGrad,
+    DualProj,
     Equal,
     FairGrad,
     Fixed,
@@ -48,6 +49,7 @@ from plait.balancing import (
     GradNorm,
     MetaBalance,
     PCGrad,
+    Rays,
     Surface,
     UPGrad,
 )
@@ -90,6 +92,8 @@ RULES: dict[str, Callable[[Surface], Balancer]] = {
     "FairGrad": lambda surface: FairGrad(surface=surface),
     "AlignedMTL": lambda surface: AlignedMTL(surface=surface),
     "UPGrad": lambda surface: UPGrad(surface=surface),
+    "DualProj": lambda surface: DualProj(surface=surface),
+    "Rays": lambda surface: Rays(rule=UPGrad(surface=surface)),
     "MetaBalance": lambda surface: MetaBalance(target="click", surface=surface),
     "PCD": lambda surface: PCD(target="click", surface=surface),
 }
@@ -152,12 +156,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make_data(tmp_path_factory.mktemp("data"), FIVE, schema=FEW, rows=120, valid_rows=60)
 
 
-def model_of(data: Data, tasks: int, structure: ArchitectureFactory) -> MultiTaskModel:
-    return make_model(data, tasks=data.tasks[:tasks], architecture=structure, dropout=0.1)
+def model_of(
+    data: Data, tasks: int, structure: ArchitectureFactory, *, preference: bool = False
+) -> MultiTaskModel:
+    return make_model(
+        data,
+        tasks=data.tasks[:tasks],
+        architecture=structure,
+        dropout=0.1,
+        preference=preference,
+    )
 
 
 def test_every_rule_is_here() -> None:
-    assert {kind.__name__ for kind in BALANCERS} == {*RULES, "Fixed"}
+    assert {kind.__name__ for kind in BALANCERS} == {*RULES, "Fixed", "Weighted"}
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 5])
@@ -321,6 +333,24 @@ def test_case_54_tables_keep_one_sparse_gradient(data: Data, surface: Surface) -
         assert all(table.grad is not None and table.grad.is_sparse for table in tables)
         sizes.append([table.grad._nnz() for table in tables if table.grad is not None])
     assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_gradients_of_half_as_many_bits_are_weighed_alike(data: Data, surface: Surface) -> None:
+    """bfloat16 has eight bits of mantissa: the weights agree to about two digits."""
+    model = model_of(data, 3, STRUCTURES[1]).eval()
+    objective = Supervised(expected_shares(model, data.train))
+    found = []
+    for is_narrow in (False, True):
+        model.zero_grad()
+        rule = FairGrad(surface=surface)
+        rule.prepare(task_facts(model, data.train))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_narrow), cuttable(surface):
+            losses = objective.losses(model, whole(data.train), 0)
+        cut = cut_at(surface, model, losses.trace)
+        found.append(list(rule.backward(losses.tasks, None, cut).values()))
+        assert all(gradient.isfinite().all() for gradient in gradients(model).values())
+    assert found[1] == pytest.approx(found[0], rel=0.05)
 
 
 def test_the_compiled_engine_takes_gradients_at_a_surface_too(data: Data) -> None:

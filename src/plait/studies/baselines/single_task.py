@@ -32,7 +32,7 @@ def single_task(run: OpenedRun, name: str) -> NDArray[np.float64]:
     """
     settings = _training(run)
     alone = replace(run.model.tasks[name], parents=(), role="target")
-    form = {**run.settings["model"], "links": []}
+    form = {**run.settings["model"], "links": [], "preference": False}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         build = build_model(form, (*ARCHITECTURES, *run.architectures))

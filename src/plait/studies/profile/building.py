@@ -10,7 +10,7 @@ from typing import Any
 
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog
-from plait.experiment.running import build, remembered, usual_id_dropout
+from plait.experiment.running import build, reads_preferences, remembered, usual_id_dropout
 from plait.models import MultiTaskModel
 
 __all__ = ["log_of", "model_of"]
@@ -47,4 +47,5 @@ def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> Multi
         dropout=given["dropout"],
         id_dropout=usual_id_dropout(log) if given["id_dropout"] is None else given["id_dropout"],
         unknown_rate=given["unknown_rate"],
+        preference=reads_preferences(given["balancer"]),
     )

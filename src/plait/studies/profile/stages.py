@@ -71,6 +71,7 @@ class TimedBalancer(Balancer):
         self._clock = clock
         self.surface = balancer.surface
         self.needs_second_look = balancer.needs_second_look
+        self.draws_preferences = balancer.draws_preferences
 
     def __deepcopy__(self, memo: dict[int, object]) -> TimedBalancer:
         """A copy of the balancer under the same clock, for ways to learn that train several."""
@@ -79,6 +80,10 @@ class TimedBalancer(Balancer):
     def prepare(self, facts: Mapping[str, TaskFacts]) -> None:
         """Hand the facts on."""
         self._balancer.prepare(facts)
+
+    def draw(self) -> dict[str, float] | None:
+        """The preference that the balancer draws."""
+        return self._balancer.draw()
 
     def backward(
         self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None

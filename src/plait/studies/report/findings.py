@@ -145,7 +145,7 @@ def find(run: OpenedRun, options: Options) -> Findings:
         architecture=type(run.model.architecture).__name__,
         links=tuple(link["name"] for link in settings["model"]["links"]),
         method=(settings.get("method") or {"kind": "supervised"})["kind"],
-        balancing=settings["balancing"]["name"],
+        balancing=_balanced_by(settings["balancing"]),
         num_parameters=sum(parameter.numel() for parameter in run.model.parameters()),
         judged_on=run.judged_on,
         judgements=tuple(
@@ -232,3 +232,9 @@ def to_json(findings: Findings) -> dict[str, Any]:
     form: dict[str, Any] = plain(findings)
     form["folder"] = str(findings.folder)
     return form
+
+
+def _balanced_by(settings: Mapping[str, Any]) -> str:
+    """The name of the rule, and of the rule within it where that is another than `Equal`."""
+    inner = (settings.get("rule") or {"name": "Equal"})["name"]
+    return settings["name"] if inner == "Equal" else f"{settings['name']} over {inner}"

@@ -42,6 +42,10 @@ LEARNT = {
 """How a model learnt, by `Method.kind`."""
 
 
+JUDGED_AT = {"Rays": ", judged at equal shares"}
+"""For which preference the figures are, by the rule of one that has a choice."""
+
+
 def _trained(findings: Findings) -> str:
     names = [judgement.output for judgement in findings.judgements]
     rows = next((part.rows for part in findings.parts if part.part == "train"), 0)
@@ -49,7 +53,8 @@ def _trained(findings: Findings) -> str:
     links = f" with {joined(findings.links)}" if findings.links else ""
     return (
         f"One {findings.architecture} network{links} ({findings.num_parameters:,} parameters, "
-        f"losses balanced by {findings.balancing}) was trained on {rows:,} rows"
+        f"losses balanced by {findings.balancing}"
+        f"{JUDGED_AT.get(findings.balancing.split()[0], '')}) was trained on {rows:,} rows"
         f"{LEARNT[findings.method]}. It has "
         f"{len(names)} {outputs}: {joined(names)}. Training ended because of this: "
         f"{findings.stopped or 'not written down'}."
