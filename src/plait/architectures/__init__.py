@@ -10,6 +10,7 @@ from .cross_stitch import CrossStitch
 from .dbmtl import DBMTL
 from .dcmt import DCMT
 from .escm2 import ESCM2
+from .home import HoME
 from .mmoe import MMoE, OMoE
 from .nise import NISE
 from .pepnet import PEPNet, PPNet
@@ -18,6 +19,7 @@ from .position_bias import PositionBias
 from .shared_bottom import SharedBottom
 from .single_task import SingleTask
 from .star import STAR
+from .stem import STEM
 
 __all__ = [
     "AITM",
@@ -30,12 +32,14 @@ __all__ = [
     "NISE",
     "PLE",
     "STAR",
+    "STEM",
     "AdaTT",
     "Architecture",
     "Chain",
     "CrossStitch",
     "Derived",
     "Encoded",
+    "HoME",
     "Link",
     "MMoE",
     "Need",
@@ -59,6 +63,8 @@ ARCHITECTURES: tuple[type[Architecture], ...] = (
     CGC,
     PLE,
     AdaTT,
+    HoME,
+    STEM,
     PPNet,
     PEPNet,
     STAR,

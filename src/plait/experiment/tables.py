@@ -58,9 +58,12 @@ class ArchitecturePart(Part):
     @model_validator(mode="after")
     def _can_be_drawn(self) -> ArchitecturePart:
         # Built once without memory, so that no wrong width comes to light after the log was read.
-        widths = Widths(main=1, tokens=(1, 1), context=1, num_scenarios=1)
+        # Its settings may name tasks: any that they name are taken to be all.
+        widths = Widths(main=1, tokens=(1, 1), context=1, num_scenarios=1, own=1)
+        tables = [value for value in self.settings().values() if isinstance(value, dict)]
+        named = [task for table in tables for tasks in table.values() for task in tasks]
         with torch.device("meta"):
-            self.build()(widths, ("first", "second"))
+            self.build()(widths, tuple(dict.fromkeys(named)) or ("first", "second"))
         return self
 
 

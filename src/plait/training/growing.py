@@ -103,7 +103,11 @@ def _copy_tables(tables: Tables, older: Tables) -> None:
 def _copy_tables_beside(
     model: MultiTaskModel, older: MultiTaskModel, unlike_tasks: tuple[str, ...]
 ) -> None:
-    """Those of the product of user and item, and the numbers of an interaction's first order."""
+    """Those of one task, of the product of user and item, and of an interaction's first order."""
+    owned = older.tables_by_task
+    for task, own in model.tables_by_task.items():
+        if task in owned and task not in unlike_tasks:
+            _copy_tables(own.tables, owned[task].tables)
     before = {tables.names: tables for tables in older.key_tables}
     left = {t.biases.names for task, t in model.factor_terms.items() if task in unlike_tasks}
     for tables in model.key_tables:

@@ -17,6 +17,7 @@ _NEEDS: dict[Need, str] = {
     "tokens": "features of their own",
     "context": "a `user` or `item` among the features",
     "scenario": "the `scenario` among the features",
+    "own": "features with tables of vectors",
 }
 
 
