@@ -1,4 +1,4 @@
-"""Sharing structures and links: what tasks hold in common, and how their outputs are tied."""
+"""Sharing structures, gates and links: what tasks hold in common, and how they are tied."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .cross_stitch import CrossStitch
 from .dbmtl import DBMTL
 from .dcmt import DCMT
 from .escm2 import ESCM2
+from .gating import Gate, PersonalGates, ScenarioGate
 from .home import HoME
 from .mmoe import MMoE, OMoE
 from .nise import NISE
@@ -28,6 +29,7 @@ __all__ = [
     "DBMTL",
     "DCMT",
     "ESCM2",
+    "GATES",
     "LINKS",
     "NISE",
     "PLE",
@@ -39,6 +41,7 @@ __all__ = [
     "CrossStitch",
     "Derived",
     "Encoded",
+    "Gate",
     "HoME",
     "Link",
     "MMoE",
@@ -46,7 +49,9 @@ __all__ = [
     "OMoE",
     "PEPNet",
     "PPNet",
+    "PersonalGates",
     "PositionBias",
+    "ScenarioGate",
     "Seen",
     "Shared",
     "SharedBottom",
@@ -70,6 +75,9 @@ ARCHITECTURES: tuple[type[Architecture], ...] = (
     STAR,
 )
 """The sharing structures that an experiment file can name."""
+
+GATES: tuple[type[Gate], ...] = (ScenarioGate, PersonalGates)
+"""The gates that an experiment file can name."""
 
 LINKS: tuple[type[Link], ...] = (Chain, ESCM2, DCMT, NISE, AITM, DBMTL, PositionBias)
 """The links that an experiment file can name."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -88,6 +88,23 @@ _MISSING: dict[Need, str] = {
 }
 
 
+def check_needs(name: str, needs: Collection[Need], widths: Widths) -> None:
+    """Refuse a part of a model that needs what `encode` cannot give.
+
+    Raises:
+        ArchitectureError: naming the part and what to add.
+    """
+    given = {
+        "tokens": widths.tokens,
+        "context": widths.context,
+        "scenario": widths.num_scenarios,
+        "own": widths.own,
+    }
+    for need in sorted(needs):
+        if given[need] is None:
+            raise ArchitectureError(f"{name} needs {_MISSING[need]}")
+
+
 class Architecture(nn.Module, ABC):
     """A sharing structure: which parts of the network the tasks hold in common.
 
@@ -111,15 +128,7 @@ class Architecture(nn.Module, ABC):
 
     def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
         super().__init__()
-        given = {
-            "tokens": widths.tokens,
-            "context": widths.context,
-            "scenario": widths.num_scenarios,
-            "own": widths.own,
-        }
-        for need in sorted(self.needs):
-            if given[need] is None:
-                raise ArchitectureError(f"{type(self).__name__} needs {_MISSING[need]}")
+        check_needs(type(self).__name__, self.needs, widths)
         self.widths = widths
         self.tasks = tuple(tasks)
 
@@ -127,6 +136,16 @@ class Architecture(nn.Module, ABC):
     @abstractmethod
     def out_features(self) -> int:
         """Width H of every task's representation."""
+
+    @classmethod
+    def settings_for(cls, settings: Mapping[str, Any], tasks: Collection[str]) -> dict[str, Any]:
+        """The settings of this structure for some of its tasks; override where they name tasks.
+
+        Args:
+            settings: as `plait.settings.settings_of` writes them.
+            tasks: those that stay.
+        """
+        return dict(settings)
 
     def parts(self, main: Tensor) -> Tensor | PartlyLearnt:
         """`Encoded.main` for a first layer: in its two parts where that saves a backward pass."""

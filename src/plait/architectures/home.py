@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -110,6 +110,16 @@ class HoME(Architecture):
     def out_features(self) -> int:
         """Width of an expert's last layer."""
         return self._out_features
+
+    @classmethod
+    def settings_for(cls, settings: Mapping[str, Any], tasks: Collection[str]) -> dict[str, Any]:
+        """The same settings, with the groups of these tasks."""
+        if settings.get("groups") is None:
+            return dict(settings)
+        kept = {
+            name: [t for t in named if t in tasks] for name, named in settings["groups"].items()
+        }
+        return {**settings, "groups": {name: named for name, named in kept.items() if named}}
 
     def share(self, encoded: Encoded) -> Shared:
         """Outputs of the global and the groups' experts of the second level, and what they read.

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from plait.architectures import Architecture, Encoded, Link, MMoE, Shared, Widths
+from plait.architectures import Architecture, Encoded, Gate, Link, MMoE, Shared, Widths
 from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
@@ -97,6 +97,7 @@ class MultiTaskModel(nn.Module):
         tasks: the task records.
         architecture: builds the sharing structure.
         links: ties between tasks, applied in order.
+        gates: what scales inputs and towers row by row, applied in order.
         interaction: builds what makes the features meet before the sharing structure reads them.
             None: they stand side by side.
         sequence: builds the encoder of every sequence. None: the mean of its vectors.
@@ -124,6 +125,7 @@ class MultiTaskModel(nn.Module):
         *,
         architecture: ArchitectureFactory = MMoE,
         links: Sequence[Link] = (),
+        gates: Sequence[Gate] = (),
         interaction: InteractionFactory | None = None,
         sequence: SequenceFactory | None = None,
         sequence_of: Mapping[str, SequenceFactory] | None = None,
@@ -162,6 +164,9 @@ class MultiTaskModel(nn.Module):
             learnt_part = sizes.learnt if self.interaction.passes_on else None
             main = self.interaction.out_features
             sizes = replace(sizes, main=main, learnt=learnt_part, own=sizes.own and main)
+        self.gates = nn.ModuleList(deepcopy(gate) for gate in gates)
+        for gate in self._gates():
+            sizes = gate.build(sizes)
         self.architecture = architecture(sizes, tuple(self.tasks))
         self.own_tables = nn.ModuleDict()
         if "own" in self.architecture.needs:
@@ -183,15 +188,18 @@ class MultiTaskModel(nn.Module):
             out_features = self.head(name).out_features
             own = sum(widths[entry] for entry in self._visible.per_task[name])
             entries = {e: widths[e] for e in (*shared, *self._visible.per_task[name])}
+            layers = tower if task.tower is None else task.tower
+            bent = [gate.layer_gates(sizes, layers) for gate in self._gates()]
             self.towers[module_name(name)] = Tower(
                 self.architecture.out_features + own,
-                tower if task.tower is None else task.tower,
+                layers,
                 out_features,
                 dropout=dropout,
                 factors=FactorTerm(layout, factors, out_features, task=name)
                 if name in factored
                 else None,
                 late=late_term(self.interaction, layout, entries, out_features, task=name),
+                gates=[each for each in bent if each is not None],
             )
 
     @property
@@ -259,8 +267,9 @@ class MultiTaskModel(nn.Module):
     def encode(self, fields: Fields) -> Encoded:
         """The features, after they have met: `main` for all tasks, `per_task` hidden from some.
 
-        The product of user and item and the biases stand in `per_task`, behind the features, and
-        behind these what an interaction gives to each task. Sequences go through their encoders;
+        The product of user and item and the biases stand in `per_task`, behind the features,
+        behind these what an interaction gives to each task, and last what gates of towers read.
+        Sequences go through their encoders;
         other lists are pooled by their mean. Tokens, context, scenario and own inputs are there
         where the architecture needs them; own inputs go through the same encoders and the same
         interaction as `main`.
@@ -288,9 +297,9 @@ class MultiTaskModel(nn.Module):
                 per_task[task] = torch.cat([*past, late.inputs(known, met.late, runs)], dim=1)
             main = met.main
         own = {task: self._own_input(fields, each, kept) for task, each in fields.own.items()}
-        needs = self.architecture.needs
+        needs = {*self.architecture.needs, *(n for gate in self._gates() for n in gate.needs)}
         context = [runs[name,] for name in self._keys if name in self._visible.shared]
-        return Encoded(
+        encoded = Encoded(
             main,
             per_task=per_task,
             tokens=self._tokens(Fields(runs, {}).vectors) if "tokens" in needs else None,
@@ -298,6 +307,13 @@ class MultiTaskModel(nn.Module):
             scenario=fields.scenario if "scenario" in needs else None,
             own=own,
         )
+        for gate in self._gates():
+            encoded = gate.scale(encoded)
+        for task in self.tasks:
+            for layer_gates in self.tower_of(task).layer_gates():
+                past = [per_task[task]] if task in per_task else []
+                per_task[task] = torch.cat([*past, layer_gates.inputs(encoded)], dim=1)
+        return encoded._replace(per_task=per_task)
 
     def share(self, encoded: Encoded) -> Shared:
         """What the tasks hold in common."""
@@ -494,6 +510,9 @@ class MultiTaskModel(nn.Module):
 
     def _towers(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {task: self.tower_of(task)(rep) for task, rep in representations.items()}
+
+    def _gates(self) -> list[Gate]:
+        return [gate for gate in self.gates if isinstance(gate, Gate)]
 
     def _links(self) -> list[Link]:
         return [link for link in self.links if isinstance(link, Link)]

@@ -49,7 +49,7 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
         if name not in old or name.startswith(unlike):
             continue
         source, read = old[name], tower_inputs.get(name)
-        if name.startswith("architecture."):
+        if name.startswith(("architecture.", "gates.")) or ".gates." in name:
             tensor, source = _of_known_scenarios(tensor, source, model, older)
             _take_over_structure(tensor, source, main_input)
         else:

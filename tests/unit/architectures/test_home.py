@@ -15,6 +15,7 @@ from plait.architectures import Encoded, HoME, Widths
 from plait.architectures.home import _GatedExperts, _Unit
 from plait.errors import ArchitectureError, UnknownNameError
 from plait.modules import SoftmaxGate
+from plait.settings import arguments, settings_of
 from plait.testing import ArchitectureContract
 
 TASKS = ("click", "like", "seconds")
@@ -152,3 +153,12 @@ def test_what_is_wrong_is_told_at_construction() -> None:
         HoME(WIDTHS, TASKS, groups={"acts": TASKS, "time": ()})
     with pytest.raises(ArchitectureError, match=r"`gate_rank` must be at least 1, got 0"):
         HoME(WIDTHS, TASKS, gate_rank=0)
+
+
+def test_settings_for_some_tasks_name_their_groups_only() -> None:
+    settings = settings_of(SMALL(WIDTHS, TASKS))
+    narrowed = HoME.settings_for(settings, ["like"])
+    assert narrowed["groups"] == {"acts": ["like"]}
+    assert HoME(WIDTHS, ["like"], **arguments(narrowed)).groups == {"acts": ("like",)}
+    plain = settings_of(HoME(WIDTHS, TASKS))
+    assert HoME.settings_for(plain, ["like"]) == plain
