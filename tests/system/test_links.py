@@ -81,7 +81,7 @@ def test_a_file_with_gates_a_graph_and_a_weighed_chain_trains_and_serves(experim
 @pytest.mark.parametrize(
     "settings",
     [
-        ('model.architecture={name="STEM", layers=[8]}', "model.gates=[ScenarioGate]"),
+        ('model.architecture={name="STEM", layers=[8]}', 'model.gates=["ScenarioGate"]'),
         (
             'model.architecture={name="HoME", layers=[8], groups={acts=["click"], money=["buy"]}}',
             'model.gates=["ScenarioGate", {name="PersonalGates", width=8}]',
@@ -121,7 +121,7 @@ def test_a_scenario_never_seen_is_unknown_and_is_served(experiment: Path) -> Non
         ('model.architecture={name="AdaTT", shared_expert=1}', "shared_experts"),
         ('model.architecture={name="HoME", groups={acts=["clik", "buy"]}}', "mean 'click'?"),
         ('model.architecture={name="HoME", groups={acts=["click"]}}', "buy stands in none"),
-        ("model.gates=[ScenarioGates]", "no gate 'ScenarioGates'. Did you mean 'ScenarioGate'?"),
+        ('model.gates=["ScenarioGates"]', "no gate 'ScenarioGates'. Did you mean 'ScenarioGate'?"),
         ('model.gates=[{name="PersonalGates", widths=3}]', "Did you mean 'width'?"),
     ],
 )
