@@ -14,6 +14,9 @@ task's primary metric, turned so that higher is better (`-0.5 RMSE / sd` for num
 mean over seeds less that of `SharedBottom` with the same seed and settings to choose from, with
 Student's interval; with few seeds it is wide. `rows/s` is of CPU time, validation included.
 
+The set `conflict` is made: two tasks that want opposite things of the same ids, other ones for each
+seed. `wins` counts the seeds in which the mean over tasks is above that of `SharedBottom`.
+
 `--rows` leaves so many training rows their labels, drawn from the seed; history features know all.
 A run is kept in the file of `--json` as soon as it is done, and a second call goes on from there;
 `--budget-minutes` ends a call in time.
@@ -38,6 +41,8 @@ from _keeping import RUN, keep_runs, kept_runs
 from _report import Fact, Row, data_folder, parser, report
 from _sets import SETS, Recipe
 from _trees import tuned_trees
+from _two_tasks import TWO_TASKS, two_tasks
+from numpy.typing import NDArray
 
 from plait import Binary, Categorical, Numeric, PersonalGates, RandomSplit, Schema, Training
 from plait.architectures import ARCHITECTURES, Architecture, Gate, SharedBottom, Widths
@@ -57,6 +62,7 @@ BASE, TWINS, GATED, TREES = "SharedBottom", "twins", "MMoE + gates", "trees"
 STRUCTURES = {kind.__name__: kind for kind in ARCHITECTURES}
 MODELS = (BASE, TWINS, *(name for name in STRUCTURES if name != BASE), GATED, TREES)
 LAYERS, WIDEST = (256, 128), 1024
+MADE, MADE_ROWS = "conflict", 30_000
 RATES, DROPOUTS, KEY_L2 = (1e-3, 5e-4, 2e-3, 4e-3), (0.2, 0.0, 0.4), (0.1, 0.03, 0.3)
 SMOKE_ROWS, SMOKE_MODELS = 400, (BASE, TWINS, "STEM", "HoME", GATED, TREES)
 
@@ -128,7 +134,10 @@ def main() -> None:
     report([*_summary(list(done.values())), *done.values()], arguments, shown=_SHOWN)
 
 
-_SHOWN = ("set", "task", "model", "seeds", "mean", "gain", "low", "high", "rows/s", "parameters")
+_SHOWN = (
+    *("set", "task", "model", "seeds", "mean", "gain", "low", "high", "wins"),
+    *("rows/s", "parameters", "tables"),
+)
 
 
 def _arguments() -> argparse.Namespace:
@@ -141,7 +150,11 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--budget-minutes", type=float, help="no run begins after these")
     arguments = made.parse_args()
     arguments.models = arguments.models.split(",")
-    arguments.sets = [recipe.name for name in arguments.sets.split(",") for recipe in SETS[name]]
+    arguments.sets = [
+        name
+        for group in arguments.sets.split(",")
+        for name in ([MADE] if group == MADE else [recipe.name for recipe in SETS[group]])
+    ]
     unknown = sorted({*arguments.models} - {*MODELS})
     if unknown:
         made.error(f"no model {unknown[0]!r}; there are {', '.join(MODELS)}")
@@ -173,7 +186,13 @@ def _settings(trials: int, seed: int) -> list[Setting]:
 
 def _given(name: str, seed: int, arguments: argparse.Namespace, cache: Path) -> Given:
     smoke = arguments.smoke
-    log, split = _made_log() if smoke else _real_log(name, data_folder(arguments))
+    if smoke:
+        log, split = _made_log()
+    elif name == MADE:
+        frame, tasks = two_tasks(MADE, seed, MADE_ROWS)
+        log, split = Log((frame,), TWO_TASKS, tasks), RandomSplit()
+    else:
+        log, split = _real_log(name, data_folder(arguments))
     prepared = prepare(log, split, cache=cache)
     train, rows = prepared.train, arguments.rows
     if rows is not None and rows < train.num_rows:
@@ -365,47 +384,45 @@ def _trees(given: Given, *, trials: int) -> list[float]:
 
 
 def _summary(runs: Sequence[Row]) -> Iterator[Row]:
-    """A row for each set, task and model: mean, and the gain over the shared bottom."""
+    """A row for each set, model and task, and one for all tasks: means, and gains over the base."""
     built = [run for run in runs if "test" in run]
-    by_key = {(run["set"], run["model"], run["seed"]): run for run in built}
-    for name in dict.fromkeys(run["set"] for run in built):
-        tests = [run["test"] for run in built if run["set"] == name]
-        for place in range(len(tests[0]) if isinstance(tests[0], list) else 0):
-            for model in dict.fromkeys(run["model"] for run in built if run["set"] == name):
-                yield _line(by_key, str(name), str(model), place)
+    for name in dict.fromkeys(str(run["set"]) for run in built):
+        mine = [run for run in built if run["set"] == name]
+        tests: dict[str, dict[Fact, NDArray[np.float64]]] = {}
+        for run in mine:
+            tests.setdefault(str(run["model"]), {})[run["seed"]] = np.array(run["test"])
+        last = {str(run["model"]): run for run in mine}
+        tasks = range(len(next(iter(tests[next(iter(tests))].values()))))
+        for place in (*tasks, None):
+            for model, by_seed in tests.items():
+                facts = {key: last[model].get(key) for key in ("rows/s", "parameters", "tables")}
+                task = "all" if place is None else _task_name(name, place)
+                head = {"what": "gain", "set": name, "task": task, "model": model}
+                gap = _gap(by_seed, tests.get(BASE, {}), place)
+                yield {**head, "seeds": len(by_seed), **gap, **(facts if place is None else {})}
 
 
-def _line(by_key: Mapping[tuple[Fact, Fact, Fact], Row], name: str, model: str, place: int) -> Row:
-    mine = {key[2]: run for key, run in by_key.items() if key[:2] == (name, model)}
-    base = {key[2]: run for key, run in by_key.items() if key[:2] == (name, BASE)}
-    both = [seed for seed in mine if seed in base]
-    values = [_value(mine[seed], place) for seed in mine]
-    first = next(iter(mine.values()))
-    row: dict[str, str | int | float | bool | list[float] | None] = {
-        "what": "gain",
-        "set": name,
-        "task": _task_name(name, place),
-        "model": model,
-        "seeds": len(values),
-        "mean": float(np.mean(values)),
-        "parameters": first.get("parameters"),
-        "tables": first.get("tables"),
-        "rows/s": first.get("rows/s"),
-    }
-    if model != BASE and both:
-        ones = [_value(mine[seed], place) for seed in both]
-        others = [_value(base[seed], place) for seed in both]
-        if len(both) == 1:
-            return {**row, "gain": ones[0] - others[0]}
+def _gap(
+    found: Mapping[Fact, NDArray[np.float64]],
+    base: Mapping[Fact, NDArray[np.float64]],
+    place: int | None,
+) -> dict[str, Fact]:
+    """The mean over seeds, and that of the differences from the base with the same seeds."""
+
+    def value(scores: NDArray[np.float64]) -> float:
+        return float(scores.mean() if place is None else scores[place])
+
+    both = [seed for seed in found if seed in base]
+    row: dict[str, Fact] = {"mean": float(np.mean([value(each) for each in found.values()]))}
+    if found is base or not both:
+        return row
+    ones = np.array([value(found[seed]) for seed in both])
+    others = np.array([value(base[seed]) for seed in both])
+    row["gain"] = float((ones - others).mean())
+    if len(both) > 1:
         gap = paired_difference(ones, others)
-        row |= {"gain": gap.value, "low": gap.low, "high": gap.high}
-    return row
-
-
-def _value(run: Row, place: int) -> float:
-    test = run["test"]
-    assert isinstance(test, list)
-    return test[place]
+        row |= {"low": gap.low, "high": gap.high}
+    return {**row, "wins": int((ones > others).sum())}
 
 
 def _task_name(name: str, place: int) -> str:
