@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install format check test demo bench evidence docs lowest clean
+.PHONY: help install format check test demo bench evidence grid docs lowest clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ evidence: install ## Run every benchmark in full; the figures go to .bench/
 		$(BIN)/python $$script --json $$figures.json > $$figures.txt; \
 		cat $$figures.txt; \
 	done
+
+grid: install ## Try every combination of parts and write docs/grid.md: hours; a next call goes on
+	$(BIN)/python -m tests.grid --out docs/grid.md --keep .bench/grid.json
 
 docs: install ## Build the API pages from the docstrings into site/
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

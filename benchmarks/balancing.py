@@ -53,14 +53,13 @@ from _fronts import coverage, descent, problems
 from _report import Fact, Row, data_folder, parser, report
 from _sets import CENSUS_1, ML100K_TIME, STEAM, Recipe
 from _synthetic import SCHEMA, write_log
+from _two_tasks import TWO_TASKS, two_tasks
 from numpy.typing import NDArray
 
 from plait import (
     Binary,
-    Categorical,
     MMoE,
     RandomSplit,
-    Regression,
     Schema,
     SharedBottom,
     Training,
@@ -389,7 +388,7 @@ def _logs(arguments: argparse.Namespace) -> list[str]:
 
 
 SETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (CENSUS_1, ML100K_TIME, STEAM)}
-WORLD_ROWS, SMOKE_ROWS, FIELDS, IDS = 30_000, 600, 6, 40
+WORLD_ROWS, SMOKE_ROWS = 30_000, 600
 DRAWN_BATCH = 512
 
 
@@ -436,39 +435,14 @@ def _prepared_log(log: str, seed: int, arguments: argparse.Namespace, folder: Pa
         )
         return prepare(whole, _drawn(recipe.split, seed, arguments), cache=folder)
     rows = SMOKE_ROWS if arguments.smoke else WORLD_ROWS
-    frame, tasks = _world(log, seed, rows)
-    schema = Schema(tuple(Categorical(f"field_{place}") for place in range(FIELDS)))
+    frame, tasks = two_tasks(log, seed, rows)
     split = _drawn(RandomSplit(), seed, arguments)
-    return prepare(Log((frame,), schema, tasks), split, cache=folder)
+    return prepare(Log((frame,), TWO_TASKS, tasks), split, cache=folder)
 
 
 def _drawn(split: Split, seed: int, arguments: argparse.Namespace) -> Split:
     rows: int | None = arguments.truth_rows
     return split if rows is None else Drawn(split, rows, seed)
-
-
-def _world(log: str, seed: int, rows: int) -> tuple[pl.DataFrame, tuple[Binary | Regression, ...]]:
-    """Two tasks over the same ids, against each other or with losses a thousand times apart."""
-    rng = np.random.default_rng([seed, rows])
-    ids = rng.integers(IDS, size=(rows, FIELDS))
-    tastes = rng.normal(size=(2, FIELDS, IDS))
-    common, own = (
-        np.tanh(sum(taste[place, ids[:, place]] for place in range(FIELDS)) / 2) for taste in tastes
-    )
-    share = -0.8 if log == "conflict" else 0.8
-    other = share * common + 0.6 * own
-    frame = pl.DataFrame(
-        {
-            **{f"field_{place}": ids[:, place] for place in range(FIELDS)},
-            "first": rng.random(rows) < 1 / (1 + np.exp(-2 * common)),
-            "second": rng.random(rows) < 1 / (1 + np.exp(-2 * other)),
-            "value": other + rng.normal(size=rows),
-            "weight": np.full(rows, 1000.0),
-        }
-    )
-    if log == "conflict":
-        return frame, (Binary("first"), Binary("second"))
-    return frame, (Binary("first"), Regression("value", weight="weight", normaliser="batch"))
 
 
 def _row(key: Key, found: tuple[float, dict[str, float]], rows: int | None) -> Row:

@@ -12,6 +12,8 @@ from tests.system.feeds import feed
 import plait
 from plait.errors import ExperimentFileError
 from plait.experiment import Experiment
+from plait.studies import open_run
+from plait.studies.baselines.single_task import single_task
 
 TEXT = """\
 history = false
@@ -76,6 +78,28 @@ def test_a_file_with_gates_a_graph_and_a_weighed_chain_trains_and_serves(experim
     assert set(run.evaluation.tasks) == {"click", "buy", "buy_given_click"}
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ('model.architecture={name="STEM", layers=[8]}', 'model.gates=["ScenarioGate"]'),
+        (
+            'model.architecture={name="HoME", layers=[8], groups={acts=["click"], money=["buy"]}}',
+            'model.gates=["ScenarioGate", {name="PersonalGates", width=8}]',
+        ),
+    ],
+    ids=["STEM", "HoME"],
+)
+def test_own_tables_groups_and_gates_train_serve_and_are_loaded(
+    experiment: Path, settings: tuple[str, str]
+) -> None:
+    read = Experiment.read(experiment, [*settings, "model.links=[]"])
+    run = plait.train(**read.arguments(), out=experiment.parent / "run")
+    rows = pl.read_parquet(experiment.parent / "log.parquet").head(50)
+    assert plait.load(run.folder).predict(rows).equals(run.predictor.predict(rows))
+    alone = single_task(open_run(run.folder), "buy")
+    assert np.isfinite(alone).all()
+
+
 def test_a_scenario_never_seen_is_unknown_and_is_served(experiment: Path) -> None:
     read = Experiment.read(experiment, ["model.architecture=STAR"])
     run = plait.train(**read.arguments(), out=experiment.parent / "run")
@@ -95,6 +119,10 @@ def test_a_scenario_never_seen_is_unknown_and_is_served(experiment: Path) -> Non
         ('model.links=[{name="DBMTL", parents={buy=["buy"]}}]', "in a circle: buy -> buy"),
         ('model.links=[{name="AITM", tasks=["buy"]}]', "must hold at least two steps"),
         ('model.architecture={name="AdaTT", shared_expert=1}', "shared_experts"),
+        ('model.architecture={name="HoME", groups={acts=["clik", "buy"]}}', "mean 'click'?"),
+        ('model.architecture={name="HoME", groups={acts=["click"]}}', "buy stands in none"),
+        ('model.gates=["ScenarioGates"]', "no gate 'ScenarioGates'. Did you mean 'ScenarioGate'?"),
+        ('model.gates=[{name="PersonalGates", widths=3}]', "Did you mean 'width'?"),
     ],
 )
 def test_mistakes_are_told_before_a_row_is_read(experiment: Path, setting: str, told: str) -> None:

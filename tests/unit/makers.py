@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from plait.architectures import Link, SharedBottom
+from plait.architectures import Gate, Link, SharedBottom
 from plait.data.batch import Batch
 from plait.data.labels import TaskReader, resolve_classes
 from plait.data.preprocessing import Preprocessor
@@ -185,6 +185,7 @@ def make_model(
     tasks: Sequence[Task] | None = None,
     architecture: ArchitectureFactory = SMALL,
     links: Sequence[Link] = (),
+    gates: Sequence[Gate] = (),
     interaction: InteractionFactory | None = None,
     sequence: SequenceFactory | None = None,
     sequence_of: Mapping[str, SequenceFactory] | None = None,
@@ -203,6 +204,7 @@ def make_model(
         data.tasks if tasks is None else tasks,
         architecture=architecture,
         links=links,
+        gates=gates,
         interaction=interaction,
         sequence=sequence,
         sequence_of=sequence_of,

@@ -1,4 +1,4 @@
-"""The command that lists sharing structures and links."""
+"""The command that lists what a model can be made of."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from tests.unit.studies.experiments import write_experiment
 from typer.testing import CliRunner, Result
 
-from plait.architectures import ARCHITECTURES, LINKS
+from plait.architectures import ARCHITECTURES, GATES, LINKS
 from plait.cli import app
+from plait.modules.interactions import INTERACTIONS
+from plait.modules.sequences import SEQUENCE_ENCODERS
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,7 @@ def models(*words: object) -> Result:
 def test_it_lists_everything_that_a_file_can_name() -> None:
     ended = models()
     assert ended.exit_code == 0, ended.output
-    for kind in (*ARCHITECTURES, *LINKS):
+    for kind in (*ARCHITECTURES, *GATES, *LINKS, *INTERACTIONS, *SEQUENCE_ENCODERS):
         assert f"{kind.__name__}: " in ended.stdout
         assert kind.when in ended.stdout
     assert "multiply-adds" not in ended.stdout

@@ -1,4 +1,4 @@
-"""Sharing structures and links: what tasks hold in common, and how their outputs are tied."""
+"""Sharing structures, gates and links: what tasks hold in common, and how they are tied."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .cross_stitch import CrossStitch
 from .dbmtl import DBMTL
 from .dcmt import DCMT
 from .escm2 import ESCM2
+from .gating import Gate, PersonalGates, ScenarioGate
+from .home import HoME
 from .mmoe import MMoE, OMoE
 from .nise import NISE
 from .pepnet import PEPNet, PPNet
@@ -18,6 +20,7 @@ from .position_bias import PositionBias
 from .shared_bottom import SharedBottom
 from .single_task import SingleTask
 from .star import STAR
+from .stem import STEM
 
 __all__ = [
     "AITM",
@@ -26,23 +29,29 @@ __all__ = [
     "DBMTL",
     "DCMT",
     "ESCM2",
+    "GATES",
     "LINKS",
     "NISE",
     "PLE",
     "STAR",
+    "STEM",
     "AdaTT",
     "Architecture",
     "Chain",
     "CrossStitch",
     "Derived",
     "Encoded",
+    "Gate",
+    "HoME",
     "Link",
     "MMoE",
     "Need",
     "OMoE",
     "PEPNet",
     "PPNet",
+    "PersonalGates",
     "PositionBias",
+    "ScenarioGate",
     "Seen",
     "Shared",
     "SharedBottom",
@@ -59,11 +68,16 @@ ARCHITECTURES: tuple[type[Architecture], ...] = (
     CGC,
     PLE,
     AdaTT,
+    HoME,
+    STEM,
     PPNet,
     PEPNet,
     STAR,
 )
 """The sharing structures that an experiment file can name."""
+
+GATES: tuple[type[Gate], ...] = (ScenarioGate, PersonalGates)
+"""The gates that an experiment file can name."""
 
 LINKS: tuple[type[Link], ...] = (Chain, ESCM2, DCMT, NISE, AITM, DBMTL, PositionBias)
 """The links that an experiment file can name."""

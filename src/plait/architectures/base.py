@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -14,7 +14,7 @@ from plait.errors import ArchitectureError
 from plait.modules import PartlyLearnt, partly_learnt
 from plait.tasks import Task
 
-Need = Literal["tokens", "context", "scenario"]
+Need = Literal["tokens", "context", "scenario", "own"]
 """What an architecture may ask of `encode` besides the main input."""
 
 
@@ -29,6 +29,8 @@ class Encoded(NamedTuple):
         tokens: `[B, F, d]`, one vector a field, where the architecture needs them.
         context: `[B, C]`, what personal gates read, where needed.
         scenario: int `[B]`, ids below `Widths.num_scenarios`, where needed.
+        own: `[B, D]` by task, where needed: the features of `main`, in the same order, with vectors
+            from tables that belong to the task alone.
     """
 
     main: Tensor
@@ -36,6 +38,7 @@ class Encoded(NamedTuple):
     tokens: Tensor | None = None
     context: Tensor | None = None
     scenario: Tensor | None = None
+    own: Mapping[str, Tensor] = {}
 
 
 class Shared(NamedTuple):
@@ -63,6 +66,7 @@ class Widths:
         tokens: (F, d), where tokens are given.
         context: C, where a context is given.
         num_scenarios: where scenarios are given.
+        own: D again, where each task can have tables of its own.
     """
 
     main: int
@@ -70,6 +74,7 @@ class Widths:
     tokens: tuple[int, int] | None = None
     context: int | None = None
     num_scenarios: int | None = None
+    own: int | None = None
 
 
 _MISSING: dict[Need, str] = {
@@ -78,7 +83,26 @@ _MISSING: dict[Need, str] = {
     "is the schema's `user` or `item`. Name one of these roles.",
     "scenario": "scenarios, but no categorical feature is read from the column of the role "
     "`scenario`. Name the role, and its column among the features.",
+    "own": "tables of vectors for each task, but no feature that all tasks may read has a table. "
+    "Add a categorical or a list feature, or take a structure that shares its tables.",
 }
+
+
+def check_needs(name: str, needs: Collection[Need], widths: Widths) -> None:
+    """Refuse a part of a model that needs what `encode` cannot give.
+
+    Raises:
+        ArchitectureError: naming the part and what to add.
+    """
+    given = {
+        "tokens": widths.tokens,
+        "context": widths.context,
+        "scenario": widths.num_scenarios,
+        "own": widths.own,
+    }
+    for need in sorted(needs):
+        if given[need] is None:
+            raise ArchitectureError(f"{name} needs {_MISSING[need]}")
 
 
 class Architecture(nn.Module, ABC):
@@ -104,14 +128,7 @@ class Architecture(nn.Module, ABC):
 
     def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
         super().__init__()
-        given = {
-            "tokens": widths.tokens,
-            "context": widths.context,
-            "scenario": widths.num_scenarios,
-        }
-        for need in sorted(self.needs):
-            if given[need] is None:
-                raise ArchitectureError(f"{type(self).__name__} needs {_MISSING[need]}")
+        check_needs(type(self).__name__, self.needs, widths)
         self.widths = widths
         self.tasks = tuple(tasks)
 
@@ -119,6 +136,16 @@ class Architecture(nn.Module, ABC):
     @abstractmethod
     def out_features(self) -> int:
         """Width H of every task's representation."""
+
+    @classmethod
+    def settings_for(cls, settings: Mapping[str, Any], tasks: Collection[str]) -> dict[str, Any]:
+        """The settings of this structure for some of its tasks; override where they name tasks.
+
+        Args:
+            settings: as `plait.settings.settings_of` writes them.
+            tasks: those that stay.
+        """
+        return dict(settings)
 
     def parts(self, main: Tensor) -> Tensor | PartlyLearnt:
         """`Encoded.main` for a first layer: in its two parts where that saves a backward pass."""

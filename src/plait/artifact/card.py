@@ -57,8 +57,10 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
 
 
 def _encoders(model: MultiTaskModel) -> str:
-    """What makes the features meet and reads the sequences, where that was chosen."""
+    """Gates, what makes the features meet and what reads the sequences, where that was chosen."""
+    gates = f" with {', '.join(type(gate).__name__ for gate in model.gates)}" if model.gates else ""
     met = f" on {type(model.interaction).__name__}" if model.interaction is not None else ""
+    met = f"{gates}{met}"
     if model.sequences is None:
         return met
     encoders = {name: model.sequences.encoder(name) for name in model.sequences.names}

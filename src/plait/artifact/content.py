@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 from safetensors.torch import load_file, save_file
 
-from plait.architectures import ARCHITECTURES, LINKS, Architecture, Link
+from plait.architectures import ARCHITECTURES, GATES, LINKS, Architecture, Link
 from plait.data.history import HistoryTables, read_history, write_history
 from plait.data.joins import Table
 from plait.data.preprocessing import Preprocessor
@@ -137,8 +137,10 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
 
 
 def _encoding(model: MultiTaskModel) -> dict[str, Any]:
-    """The parts of `encode` that were chosen: a model without them is written down as ever."""
+    """Gates and parts of `encode` that were chosen: a model without is written down as ever."""
     found: dict[str, Any] = {}
+    if model.gates:
+        found["gates"] = [settings_of(gate) for gate in model.gates]
     if model.interaction is not None:
         found["interaction"] = settings_of(model.interaction)
     if model.sequences is not None:
@@ -167,6 +169,7 @@ def build_model(
         MultiTaskModel,
         architecture=partial(architecture, **arguments(named)),
         links=tied,
+        gates=[choose(GATES, g, what="gate")(**arguments(g)) for g in settings.get("gates", [])],
         interaction=_interaction(settings.get("interaction"), interactions),
         sequence_of=encoders,
         factors=settings["factors"],

@@ -1,4 +1,4 @@
-"""The command `plait models`: which sharing structures and links there are, and their price."""
+"""The command `plait models`: what a model can be made of, and the price of each part."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def models(
         Path | None,
         typer.Argument(
             metavar="[EXPERIMENT]",
-            help="An experiment file: what each structure costs on its features and tasks.",
+            help="An experiment file: what each part costs on its features and tasks.",
         ),
     ] = None,
     *,
@@ -29,20 +29,20 @@ def models(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the sharing structures and links: paper, needs, when to try each, and what it costs."""
+    """List structures, gates, links, interactions and encoders: paper, needs, when, and cost."""
     with explained(debug=debug):
         from plait.studies.catalogue import catalogue_document, catalogue_json, costs_for
 
-        costs, own = None, None
+        costs = None
         if experiment is not None:
             from plait.experiment import Experiment
 
             read = Experiment.read(experiment, settings or ())
             typer.echo("Reading and preparing the log …", err=True)
-            costs, own = costs_for(read, cache=cache)
+            costs = costs_for(read, cache=cache)
         elif settings or cache:
             raise ConfigurationError("`--set` and `--cache` go with an experiment file; name it.")
         if as_json:
             print_json(catalogue_json(costs))
         else:
-            print_document(catalogue_document(costs, own=own))
+            print_document(catalogue_document(costs))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from plait.architectures import Link
+from plait.architectures import Gate, Link
 from plait.balancing import Balancer
 from plait.data.schema import Schema
 from plait.data.splits import Split
@@ -14,7 +14,7 @@ from plait.errors import ArgumentTypeError
 from plait.methods import Method
 from plait.tasks import Task
 
-__all__ = ["check_arguments", "check_encoders"]
+__all__ = ["check_arguments", "check_encoders", "check_gates"]
 
 
 def check_arguments(
@@ -48,6 +48,16 @@ def check_arguments(
         raise ArgumentTypeError(
             "architecture", architecture, wanted="`MMoE` or `partial(MMoE, num_experts=8)`"
         )
+
+
+def check_gates(gates: object) -> None:
+    """See that gates are gates; a name or a class is refused.
+
+    Raises:
+        ArgumentTypeError: naming the argument, what came and what to write.
+    """
+    for entry in _sequence("gates", gates, "[PersonalGates()]"):
+        _check("gates", entry, Gate, "[PersonalGates()]")
 
 
 def check_encoders(interaction: object, sequence: object, sequence_of: object) -> None:

@@ -31,6 +31,7 @@ from .tables import (
     TASK,
     TRAINING,
     NamedPart,
+    draw,
 )
 from .toml_lines import KeyPath
 
@@ -141,6 +142,8 @@ def features_of(section: Section) -> tuple[Feature, ...]:
 def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
     """What one table says of the tasks that another one names."""
     tasks = {task.name: task for task in arguments["tasks"]}
+    drawn = partial(draw, arguments["architecture"], tuple(tasks))
+    yield from _refused(("model", "architecture"), drawn)
     for position, link in enumerate(arguments["links"]):
         place = ("model", "links", position)
         yield from _refused(place, partial(link.check, tasks))

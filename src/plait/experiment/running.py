@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from plait.architectures import Link, MMoE
+from plait.architectures import Gate, Link, MMoE
 from plait.artifact import (
     Artifact,
     artifact_folder,
@@ -54,7 +54,7 @@ from plait.training import (
 from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
 
-from .arguments import check_arguments, check_encoders
+from .arguments import check_arguments, check_encoders, check_gates
 
 MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
 """Settings of training that a resumed run may have otherwise: how long, not how."""
@@ -103,6 +103,7 @@ def train(
     ratios: Sequence[float] | None = None,
     architecture: ArchitectureFactory = MMoE,
     links: Sequence[Link] = (),
+    gates: Sequence[Gate] = (),
     interaction: InteractionFactory | None = None,
     sequence: SequenceFactory | None = None,
     sequence_of: Mapping[str, SequenceFactory] | None = None,
@@ -137,6 +138,7 @@ def train(
         ratios: shares in which several logs are mixed.
         architecture: builds the sharing structure: a class, or `partial(MMoE, num_experts=8)`.
         links: ties between tasks.
+        gates: what scales inputs for the scenario and towers for the person, over any structure.
         interaction: builds what makes the features meet before the sharing structure reads them: a
             class, or `partial(DCNv2, num_layers=3)`. None: they stand side by side.
         sequence: builds the encoder of every sequence, those of the history too: a class, or
@@ -169,6 +171,7 @@ def train(
     """
     check_arguments(schema, tasks, split, architecture, links, balancer, method)
     check_encoders(interaction, sequence, sequence_of)
+    check_gates(gates)
     folder = Path(out)
     settings = training or Training()
     warm_up(settings.engine)
@@ -199,6 +202,7 @@ def train(
         seed=settings.seed,
         architecture=architecture,
         links=links,
+        gates=gates,
         interaction=interaction,
         sequence=sequence,
         sequence_of=sequence_of,
@@ -244,6 +248,7 @@ def build(
     seed: int = 0,
     architecture: ArchitectureFactory = MMoE,
     links: Sequence[Link] = (),
+    gates: Sequence[Gate] = (),
     interaction: InteractionFactory | None = None,
     sequence: SequenceFactory | None = None,
     sequence_of: Mapping[str, SequenceFactory] | None = None,
@@ -262,6 +267,7 @@ def build(
             prepared.tasks,
             architecture=architecture,
             links=links,
+            gates=gates,
             interaction=interaction,
             sequence=sequence,
             sequence_of=sequence_of,

@@ -6,14 +6,14 @@ architecture, balancer, link or kind of task touches no line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field, create_model, model_validator
 
-from plait.architectures import ARCHITECTURES, LINKS, Widths
+from plait.architectures import ARCHITECTURES, GATES, LINKS, Widths
 from plait.balancing import BALANCERS, Preferring
 from plait.data.history import History
 from plait.data.joins import Table
@@ -47,6 +47,13 @@ class NamedPart(Section):
         return type(self).makes(name, **self.settings())
 
 
+def draw(architecture: ArchitectureFactory, tasks: Sequence[str]) -> None:
+    """Build a structure for these tasks without memory, to see that it can be built."""
+    widths = Widths(main=1, tokens=(1, 1), context=1, num_scenarios=1, own=1)
+    with torch.device("meta"):
+        architecture(widths, tasks)
+
+
 class ArchitecturePart(Part):
     """A table that becomes a sharing structure once the widths of its inputs are known."""
 
@@ -58,9 +65,10 @@ class ArchitecturePart(Part):
     @model_validator(mode="after")
     def _can_be_drawn(self) -> ArchitecturePart:
         # Built once without memory, so that no wrong width comes to light after the log was read.
-        widths = Widths(main=1, tokens=(1, 1), context=1, num_scenarios=1)
-        with torch.device("meta"):
-            self.build()(widths, ("first", "second"))
+        # Its settings may name tasks: any that they name are taken to be all.
+        tables = [value for value in self.settings().values() if isinstance(value, dict)]
+        named = [task for table in tables for tasks in table.values() for task in tasks]
+        draw(self.build(), tuple(dict.fromkeys(named)) or ("first", "second"))
         return self
 
 
@@ -118,6 +126,7 @@ def _by_class(
 
 
 LINK = _by_class("link", LINKS)
+GATE = _by_class("gate", GATES)
 ARCHITECTURE = _by_class(
     "architecture", ARCHITECTURES, ArchitecturePart, without=["widths", "tasks"]
 )
@@ -185,6 +194,7 @@ MODEL = Of(
         only=[
             "architecture",
             "links",
+            "gates",
             "interaction",
             "sequence",
             "sequence_of",
@@ -198,6 +208,7 @@ MODEL = Of(
         forms={
             "architecture": Annotated[Part, ARCHITECTURE],
             "links": tuple[Annotated[Part, LINK], ...],
+            "gates": tuple[Annotated[Part, GATE], ...],
             "interaction": Annotated[Part, INTERACTION] | None,
             "sequence": Annotated[Part, SEQUENCE] | None,
             "sequence_of": dict[str, Annotated[Part, SEQUENCE]] | None,

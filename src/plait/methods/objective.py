@@ -121,7 +121,11 @@ class JointFeatureObjective(Objective):
         if self.dense_l2 > 0:
             terms += _half_squares(shared_parameters(model).values(), self.dense_l2)
         if self.row_l2 > 0:
-            found = [*fields.vectors.values(), *(each.values for each in fields.lists.values())]
+            found = [
+                vectors
+                for each in (fields, *fields.own.values())
+                for vectors in (*each.vectors.values(), *(e.values for e in each.lists.values()))
+            ]
             # Numbers and given vectors stand beside what was looked up, but have no gradient.
             looked_up = [vectors for vectors in found if vectors.requires_grad]
             terms += _half_squares(looked_up, self.row_l2 / rows)

@@ -75,7 +75,7 @@ def main_widths(layout: Layout, shared: tuple[str, ...], widths: Mapping[str, in
     """Sizes of all that `encode` can give to an architecture.
 
     Tokens are one vector a shared entry; the context is the vectors of users and items; scenarios
-    are the rows of the scenario's table.
+    are the rows of the scenario's table; own inputs are there where an entry comes from a table.
 
     Args:
         layout: has the columns and their tables.
@@ -85,12 +85,15 @@ def main_widths(layout: Layout, shared: tuple[str, ...], widths: Mapping[str, in
     keys = [name for name in key_entries(layout) if name in shared]
     scenario = next((c.table for c in layout.ids if c.name == layout.scenario), None)
     tables = learnt_entries(layout)
+    main = sum(widths[entry] for entry in shared)
+    learnt = sum(widths[entry] for entry in shared if entry in tables)
     return Widths(
-        main=sum(widths[entry] for entry in shared),
-        learnt=sum(widths[entry] for entry in shared if entry in tables),
+        main=main,
+        learnt=learnt,
         tokens=(len(shared), TOKEN_WIDTH),
         context=sum(widths[entry] for entry in keys) or None,
         num_scenarios=None if scenario is None else layout.table(scenario).num_rows,
+        own=main if learnt else None,
     )
 
 

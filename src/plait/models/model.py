@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from plait.architectures import Architecture, Encoded, Link, MMoE, Shared, Widths
+from plait.architectures import Architecture, Encoded, Gate, Link, MMoE, Shared, Widths
 from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
@@ -35,6 +35,7 @@ from .entries import (
 )
 from .factors import FactorTerm, KeyTables
 from .late import InteractionFactory, LateTerm, late_term
+from .own import OwnTables
 from .preference import PreferenceGates
 from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
 from .tower import Tower
@@ -53,11 +54,14 @@ class Fields(NamedTuple):
         runs: `[B, n * d]` by the names of the n entries of the run.
         lists: the vectors of list features, not yet pooled.
         scenario: int `[B]`, id of the scenario, where the schema has one among its features.
+        own: by task, the same entries from the task's own tables, where the architecture needs
+            them.
     """
 
     runs: Mapping[Run, Tensor]
     lists: Mapping[str, ListVectors]
     scenario: Tensor | None = None
+    own: Mapping[str, Fields] = {}
 
     @property
     def vectors(self) -> dict[str, Tensor]:
@@ -94,6 +98,7 @@ class MultiTaskModel(nn.Module):
         tasks: the task records.
         architecture: builds the sharing structure.
         links: ties between tasks, applied in order.
+        gates: what scales inputs and towers row by row, applied in order.
         interaction: builds what makes the features meet before the sharing structure reads them.
             None: they stand side by side.
         sequence: builds the encoder of every sequence. None: the mean of its vectors.
@@ -123,6 +128,7 @@ class MultiTaskModel(nn.Module):
         *,
         architecture: ArchitectureFactory = MMoE,
         links: Sequence[Link] = (),
+        gates: Sequence[Gate] = (),
         interaction: InteractionFactory | None = None,
         sequence: SequenceFactory | None = None,
         sequence_of: Mapping[str, SequenceFactory] | None = None,
@@ -160,14 +166,20 @@ class MultiTaskModel(nn.Module):
             learnt = learnt_entries(layout)
             self.interaction = interaction([Entry(e, widths[e], e in learnt) for e in shared])
             learnt_part = sizes.learnt if self.interaction.passes_on else None
-            sizes = replace(sizes, main=self.interaction.out_features, learnt=learnt_part)
+            main = self.interaction.out_features
+            sizes = replace(sizes, main=main, learnt=learnt_part, own=sizes.own and main)
+        read = sizes.main
         if preference:
             sizes = replace(sizes, learnt=None)  # gates have gradients by every entry
+        self.gates = nn.ModuleList(deepcopy(gate) for gate in gates)
+        for gate in self._gates():
+            sizes = gate.build(sizes)
         self.architecture = architecture(sizes, tuple(self.tasks))
-        self.preference_gates = None
-        if preference:
-            width = self.architecture.out_features
-            self.preference_gates = PreferenceGates(len(self.tasks), sizes.main, width)
+        width = self.architecture.out_features
+        self.preference_gates = (
+            PreferenceGates(len(self.tasks), read, width) if preference else None
+        )
+        self.own_tables = self._new_own_tables(layout, shared)
         self.token_maps = nn.ModuleList()
         if "tokens" in self.architecture.needs:
             self.token_maps.extend(nn.Linear(widths[entry], TOKEN_WIDTH) for entry in shared)
@@ -184,15 +196,18 @@ class MultiTaskModel(nn.Module):
             out_features = self.head(name).out_features
             own = sum(widths[entry] for entry in self._visible.per_task[name])
             entries = {e: widths[e] for e in (*shared, *self._visible.per_task[name])}
+            layers = tower if task.tower is None else task.tower
+            bent = [gate.layer_gates(sizes, layers) for gate in self._gates()]
             self.towers[module_name(name)] = Tower(
                 self.architecture.out_features + own,
-                tower if task.tower is None else task.tower,
+                layers,
                 out_features,
                 dropout=dropout,
                 factors=FactorTerm(layout, factors, out_features, task=name)
                 if name in factored
                 else None,
                 late=late_term(self.interaction, layout, entries, out_features, task=name),
+                gates=[each for each in bent if each is not None],
             )
 
     @property
@@ -252,29 +267,24 @@ class MultiTaskModel(nn.Module):
         scenario = None
         if self.layout.scenario is not None:
             scenario = ids[:, [c.name for c in self.layout.ids].index(self.layout.scenario)]
-        return Fields(runs, lists, scenario)
+        own = {
+            task: Fields(*tables(ids, batch.lists)) for task, tables in self.tables_by_task.items()
+        }
+        return Fields(runs, lists, scenario, own)
 
     def encode(self, fields: Fields) -> Encoded:
         """The features, after they have met: `main` for all tasks, `per_task` hidden from some.
 
-        The product of user and item and the biases stand in `per_task`, behind the features, and
-        behind these what an interaction gives to each task. Sequences go through their encoders;
-        other lists are pooled by their mean. Tokens, context and scenario are there where the
-        architecture needs them.
+        The product of user and item and the biases stand in `per_task`, behind the features,
+        behind these what an interaction gives to each task, and last what gates of towers read.
+        Sequences go through their encoders;
+        other lists are pooled by their mean. Tokens, context, scenario and own inputs are there
+        where the architecture needs them; own inputs go through the same encoders and the same
+        interaction as `main`.
         """
-        runs = dict(fields.runs)
-        if self.training and self.id_dropout > 0:
-            for name in self._keys:
-                kept = torch.rand(len(runs[name,]), 1, device=runs[name,].device)
-                runs[name,] = runs[name,] * (kept >= self.id_dropout)
-        for name, found in fields.lists.items():
-            if self.sequences is None or name not in self.sequences.names:
-                runs[name,] = mean_pool(found.values, found.offsets, found.weights)
-        if self.sequences is not None:
-            runs.update(self.sequences(fields.lists, runs))
-        run_of = {name: run for run in runs for name in run}
-        in_order = dict.fromkeys(run_of[name] for name in self._visible.shared)
-        main = torch.cat([runs[run] for run in in_order], dim=1)  # [B, D]
+        kept = self._keys_kept(fields)
+        runs = self._flat(fields, kept)
+        main = self._side_by_side(runs)  # [B, D]
         per_task = {
             task: torch.cat([runs[name,] for name in own], dim=1)  # [B, D_k]
             for task, own in self._visible.per_task.items()
@@ -294,15 +304,24 @@ class MultiTaskModel(nn.Module):
                 past = [per_task[task]] if task in per_task else []
                 per_task[task] = torch.cat([*past, late.inputs(known, met.late, runs)], dim=1)
             main = met.main
-        needs = self.architecture.needs
+        own = {task: self._own_input(fields, each, kept) for task, each in fields.own.items()}
+        needs = {*self.architecture.needs, *(n for gate in self._gates() for n in gate.needs)}
         context = [runs[name,] for name in self._keys if name in self._visible.shared]
-        return Encoded(
+        encoded = Encoded(
             main if self.preference_gates is None else self.preference_gates.scale_input(main),
             per_task=per_task,
             tokens=self._tokens(Fields(runs, {}).vectors) if "tokens" in needs else None,
             context=torch.cat(context, dim=1) if "context" in needs else None,
             scenario=fields.scenario if "scenario" in needs else None,
+            own=own,
         )
+        for gate in self._gates():
+            encoded = gate.scale(encoded)
+        for task in self.tasks:
+            for layer_gates in self.tower_of(task).layer_gates():
+                past = [per_task[task]] if task in per_task else []
+                per_task[task] = torch.cat([*past, layer_gates.inputs(encoded)], dim=1)
+        return encoded._replace(per_task=per_task)
 
     def share(self, encoded: Encoded) -> Shared:
         """What the tasks hold in common."""
@@ -404,6 +423,12 @@ class MultiTaskModel(nn.Module):
         return {name: t.late for name, t in towers.items() if t.late is not None}
 
     @property
+    def tables_by_task(self) -> dict[str, OwnTables]:
+        """The tables that belong to each task alone; none where the architecture needs none."""
+        found = zip(self.tasks, self.own_tables.values(), strict=False)
+        return {task: tables for task, tables in found if isinstance(tables, OwnTables)}
+
+    @property
     def key_tables(self) -> list[KeyTables]:
         """Tables of users and items beside those of the features."""
         biases = [term.biases for term in self.factor_terms.values()]
@@ -413,14 +438,18 @@ class MultiTaskModel(nn.Module):
         """The looked-up vectors of users and items `[B, d]`, for a penalty on touched rows."""
         names = [name for tables in self.key_tables for name in tables.names]
         names += [name for term in self.late_terms.values() if term.wide for name in term.wide.keys]
-        return [fields.runs[name,] for name in (*self._keys, *names)]
+        found = [fields.runs[name,] for name in (*self._keys, *names)]
+        own = fields.own.values()
+        return found + [
+            each.runs[name,] for each in own for name in self._keys if (name,) in each.runs
+        ]
 
     def table_parameters(self) -> list[nn.Parameter]:
         """The storages of all tables, whose gradients are row-sparse."""
         beside = [storage for tables in self.key_tables for storage in tables.parameters()]
         wide = [term.wide for term in self.late_terms.values() if term.wide is not None]
         beside += [storage for tables in wide for storage in tables.parameters()]
-        return [*self.tables.parameters(), *beside]
+        return [*self.tables.parameters(), *self.own_tables.parameters(), *beside]
 
     def start_from_base_rates(self) -> None:
         """Set every last bias so that an untrained model predicts the base rates.
@@ -434,6 +463,42 @@ class MultiTaskModel(nn.Module):
                 if derived.task == name:
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
             self.tower_of(name).last.bias.data.copy_(bias)
+
+    def _keys_kept(self, fields: Fields) -> dict[str, Tensor]:
+        """On which rows the deep network sees a user's or item's vector, `[B, 1]` by column."""
+        if not self.training or self.id_dropout <= 0:
+            return {}
+        keys = {name: fields.runs[name,] for name in self._keys}
+        return {
+            name: torch.rand(len(vector), 1, device=vector.device) >= self.id_dropout
+            for name, vector in keys.items()
+        }
+
+    def _flat(self, fields: Fields, kept: Mapping[str, Tensor]) -> dict[Run, Tensor]:
+        """One vector a row of everything: without the keys that are left out, lists pooled."""
+        runs = dict(fields.runs)
+        for name, rows in kept.items():
+            if (name,) in runs:
+                runs[name,] = runs[name,] * rows
+        for name, found in fields.lists.items():
+            if self.sequences is None or name not in self.sequences.names:
+                runs[name,] = mean_pool(found.values, found.offsets, found.weights)
+        if self.sequences is not None:
+            runs.update(self.sequences(fields.lists, runs))
+        return runs
+
+    def _side_by_side(self, runs: Mapping[Run, Tensor]) -> Tensor:
+        """The entries that all tasks may read, `[B, D]`."""
+        run_of = {name: run for run in runs for name in run}
+        in_order = dict.fromkeys(run_of[name] for name in self._visible.shared)
+        return torch.cat([runs[run] for run in in_order], dim=1)
+
+    def _own_input(self, fields: Fields, own: Fields, kept: Mapping[str, Tensor]) -> Tensor:
+        """`main` with a task's own vectors; numbers and given vectors are those of all."""
+        learnt = learnt_entries(self.layout)
+        known = {run: found for run, found in fields.runs.items() if run[0] not in learnt}
+        main = self._side_by_side(known | self._flat(own, kept))
+        return main if self.interaction is None else self.interaction(main).main
 
     def _factored(self) -> tuple[str, ...]:
         """The tasks that may read both keys, where the layout has them."""
@@ -455,6 +520,16 @@ class MultiTaskModel(nn.Module):
 
     def _towers(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {task: self.tower_of(task)(rep) for task, rep in representations.items()}
+
+    def _gates(self) -> list[Gate]:
+        return [gate for gate in self.gates if isinstance(gate, Gate)]
+
+    def _new_own_tables(self, layout: Layout, shared: Sequence[str]) -> nn.ModuleDict:
+        """The tables of each task, where the structure reads any."""
+        owners = self.tasks if "own" in self.architecture.needs else ()
+        return nn.ModuleDict(
+            {module_name(task): OwnTables(layout, shared, alone=self._alone) for task in owners}
+        )
 
     def _links(self) -> list[Link]:
         return [link for link in self.links if isinstance(link, Link)]

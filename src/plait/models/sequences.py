@@ -101,11 +101,14 @@ class SequenceEncoders(nn.Module):
         """One vector a row for each sequence, `[B, D_f]`, each a run of its own.
 
         Args:
-            lists: the vectors of the sequences, and of those aligned with them.
+            lists: the vectors of the sequences, and of those aligned with them; one that is not
+                there is left out.
             runs: the vectors of columns; each of `targets` is a run of its own.
         """
         found: dict[Run, Tensor] = {}
         for name in self.names:
+            if name not in lists:
+                continue
             values, mask = self._padded(name, lists)
             target = runs[self.targets[name],] if name in self.targets else None
             found[name,] = self.encoder(name)(values, mask, target)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from plait.architectures.gating import LayerGates
 from plait.modules import MLP
 
 from .factors import FactorTerm
@@ -22,6 +23,7 @@ class Tower(nn.Module):
         dropout: in the hidden layers.
         factors: reads what follows the representation, past the hidden layers.
         late: reads what follows that.
+        gates: scale the hidden layers; they read what follows that, one after another.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Tower(nn.Module):
         dropout: float,
         factors: FactorTerm | None = None,
         late: LateTerm | None = None,
+        gates: Sequence[LayerGates] = (),
     ) -> None:
         super().__init__()
         self.in_features = in_features
@@ -41,14 +44,32 @@ class Tower(nn.Module):
         nn.init.xavier_uniform_(self.last.weight)
         self.factors = factors
         self.late = late
+        self.gates = nn.ModuleList(gates)
 
     def forward(self, representation: Tensor) -> Tensor:
         """The head's parameters `[B, out]`."""
         deep = representation[:, : self.in_features]
-        parameters: Tensor = self.last(self.hidden(deep))
-        at = self.in_features
-        for term in (self.factors, self.late):
-            if term is not None:
-                read = representation[:, at : at + term.in_features]
-                parameters, at = parameters + term(read), at + term.in_features
+        terms = [term for term in (self.factors, self.late) if term is not None]
+        places = self._places([*terms, *self.layer_gates()])
+        parameters: Tensor = self.last(self._hidden(deep, representation, places[len(terms) :]))
+        for term, place in zip(terms, places, strict=False):
+            parameters = parameters + term(representation[:, place])
         return parameters
+
+    def layer_gates(self) -> list[LayerGates]:
+        """What scales the hidden layers."""
+        return [gates for gates in self.gates if isinstance(gates, LayerGates)]
+
+    def _hidden(self, deep: Tensor, representation: Tensor, places: Sequence[slice]) -> Tensor:
+        gates = zip(self.layer_gates(), places, strict=True)
+        factors = [gate(representation[:, place]) for gate, place in gates]
+        hidden: Tensor = self.hidden(deep, factors) if factors else self.hidden(deep)
+        return hidden
+
+    def _places(self, parts: Sequence[FactorTerm | LateTerm | LayerGates]) -> list[slice]:
+        """Where in the representation each part's input stands."""
+        found, at = [], self.in_features
+        for part in parts:
+            found.append(slice(at, at + part.in_features))
+            at += part.in_features
+        return found

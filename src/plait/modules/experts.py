@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from plait.errors import ArchitectureError
 
@@ -42,6 +43,9 @@ class ExpertBank(nn.Module):
         widths: width of each layer of an expert.
         dropout: share of each layer's outputs that is left out in training.
         activation: the non-linearity.
+        normalise: bring each layer's outputs of each row to mean 0 and variance 1 before the
+            non-linearity, then by a learnt scale and shift (LayerNorm), so that no expert speaks
+            louder than another.
 
     Raises:
         ArchitectureError: no expert, or a width that is not positive.
@@ -56,6 +60,7 @@ class ExpertBank(nn.Module):
         *,
         dropout: float = 0.0,
         activation: Activation = "relu",
+        normalise: bool = False,
     ) -> None:
         super().__init__()
         if num_experts < 1:
@@ -66,6 +71,9 @@ class ExpertBank(nn.Module):
         self.activation = activation_function(activation)
         self.weights = nn.ParameterList(torch.empty(num_experts, o, i) for i, o in pairwise(sizes))
         self.biases = nn.ParameterList(torch.zeros(num_experts, o) for o in sizes[1:])
+        normed = sizes[1:] if normalise else ()
+        self.scales = nn.ParameterList(torch.ones(num_experts, o) for o in normed)
+        self.shifts = nn.ParameterList(torch.zeros(num_experts, o) for o in normed)
         self.dropout = Dropout(dropout)
         for weight in self.weights:
             for expert in weight:
@@ -89,17 +97,29 @@ class ExpertBank(nn.Module):
     def run_one_by_one(self, inputs: Sequence[Read]) -> tuple[Tensor, ...]:
         """The experts in a loop, each layer a matrix product of its own."""
         hidden = tuple(inputs)
-        for weight, bias in zip(self.weights, self.biases, strict=True):
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             # `unbind`, not indexing: its backward pass stacks once and fills no zeros.
             layers = zip(hidden, weight.unbind(), bias.unbind(), strict=True)
-            hidden = tuple(self._finish(affine(h, w, b)) for h, w, b in layers)
+            products = [affine(h, w, b) for h, w, b in layers]
+            if self.scales:
+                learnt = zip(
+                    self.scales[number].unbind(), self.shifts[number].unbind(), strict=True
+                )
+                products = [
+                    functional.layer_norm(product, scale.shape, scale, shift)
+                    for product, (scale, shift) in zip(products, learnt, strict=True)
+                ]
+            hidden = tuple(map(self._finish, products))
         return tuple(whole(h) for h in hidden)
 
     def run_together(self, inputs: Sequence[Read]) -> tuple[Tensor, ...]:
         """The experts at once, each layer one batched matrix product."""
         hidden = torch.stack([whole(one) for one in inputs])  # [E, B, D]
-        for weight, bias in zip(self.weights, self.biases, strict=True):
+        for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             product = torch.baddbmm(bias.unsqueeze(1), hidden, weight.transpose(1, 2))
+            if self.scales:
+                scale, shift = self.scales[number].unsqueeze(1), self.shifts[number].unsqueeze(1)
+                product = functional.layer_norm(product, product.shape[2:]) * scale + shift
             hidden = self._finish(product)
         return hidden.unbind()
 

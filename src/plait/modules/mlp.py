@@ -74,13 +74,23 @@ class MLP(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, inputs: Tensor | PartlyLearnt) -> Tensor:
-        """`[B, out_features]` from `[B, in_features]`, whole or in its two parts."""
+    def forward(
+        self, inputs: Tensor | PartlyLearnt, factors: Sequence[Sequence[Tensor]] = ()
+    ) -> Tensor:
+        """`[B, out_features]` from `[B, in_features]`, whole or in its two parts.
+
+        Args:
+            inputs: `[B, in_features]`.
+            factors: what scales each layer's outputs, `[B, width]` a layer, one set after another.
+        """
         hidden = inputs
-        for linear, norm in zip(self.linears, self.norms, strict=True):
+        for number, (linear, norm) in enumerate(zip(self.linears, self.norms, strict=True)):
             assert isinstance(linear, nn.Linear)
             product = affine(hidden, linear.weight, linear.bias)
-            hidden = self.dropout(self.activation(norm(product)))
+            outputs = self.dropout(self.activation(norm(product)))
+            for of_layers in factors:
+                outputs = outputs * of_layers[number]
+            hidden = outputs
         return whole(hidden)
 
 

@@ -42,6 +42,7 @@ class ArchitectureContract(ABC):
             tokens=normal(*widths.tokens) if widths.tokens and "tokens" in needs else None,
             context=normal(widths.context) if widths.context and "context" in needs else None,
             scenario=scenarios if "scenario" in needs else None,
+            own={task: normal(widths.main) for task in architecture.tasks if "own" in needs},
         )
 
     def test_one_two_and_five_tasks_get_a_representation_each(self) -> None:
@@ -215,7 +216,8 @@ def _assert_same_bits(first: Mapping[str, Tensor], second: Mapping[str, Tensor])
 def _present(encoded: Encoded) -> dict[str, Tensor]:
     """The tensors that are there, by name."""
     tensors = {name: getattr(encoded, name) for name in ("main", "tokens", "context", "scenario")}
-    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    own = {f"{_OWN}{task}": tensor for task, tensor in encoded.own.items()}
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None} | own
 
 
 def _learnable(encoded: Encoded) -> dict[str, Tensor]:
@@ -230,7 +232,11 @@ def _encoded(tensors: Mapping[str, Tensor]) -> Encoded:
         tokens=tensors.get("tokens"),
         context=tensors.get("context"),
         scenario=tensors.get("scenario"),
+        own={n.removeprefix(_OWN): t for n, t in tensors.items() if n.startswith(_OWN)},
     )
+
+
+_OWN = "own."
 
 
 def _first_rows(encoded: Encoded, count: int) -> Encoded:

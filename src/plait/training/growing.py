@@ -49,7 +49,8 @@ def grow_from(model: MultiTaskModel, older: MultiTaskModel) -> None:
         if name not in old or name.startswith(unlike):
             continue
         source, read = old[name], tower_inputs.get(name)
-        if name.startswith(("architecture.", "preference_gates.")):
+        structural = name.startswith(("architecture.", "gates.", "preference_gates."))
+        if structural or ".gates." in name:
             tensor, source = _of_known_scenarios(tensor, source, model, older)
             _take_over_structure(tensor, source, main_input)
         else:
@@ -103,7 +104,11 @@ def _copy_tables(tables: Tables, older: Tables) -> None:
 def _copy_tables_beside(
     model: MultiTaskModel, older: MultiTaskModel, unlike_tasks: tuple[str, ...]
 ) -> None:
-    """Those of the product of user and item, and the numbers of an interaction's first order."""
+    """Those of one task, of the product of user and item, and of an interaction's first order."""
+    owned = older.tables_by_task
+    for task, own in model.tables_by_task.items():
+        if task in owned and task not in unlike_tasks:
+            _copy_tables(own.tables, owned[task].tables)
     before = {tables.names: tables for tables in older.key_tables}
     left = {t.biases.names for task, t in model.factor_terms.items() if task in unlike_tasks}
     for tables in model.key_tables:

@@ -162,3 +162,84 @@ def star(
         return hidden
     vector, layers, weight, bias = auxiliary
     return np.asarray(hidden + weight @ expert(np.concatenate([vector, x]), layers) + bias)
+
+
+def stem(
+    own: Sequence[Array],
+    shared: Array,
+    experts: tuple[Sequence[Sequence[Layers]], Sequence[Layers]],
+    gates: Sequence[Array],
+) -> list[Array]:
+    """Su et al. 2024, eq. 4 to 7: task k weighs all experts by a gate that reads x_k + x_s.
+
+    `own[k]` is the row with the vectors of task k, `shared` with the shared ones; `experts` are
+    those of each task and the shared ones. The stopped gradient changes no value.
+    """
+    of_tasks, of_all = experts
+    outputs = [expert(x, layers) for x, bank in zip(own, of_tasks, strict=True) for layers in bank]
+    outputs += [expert(shared, layers) for layers in of_all]
+    return [
+        mixture(softmax(gate @ (x + shared)), outputs) for x, gate in zip(own, gates, strict=True)
+    ]
+
+
+@dataclass
+class HomeExpert:
+    """An expert of HoME: its feature gate B, A; layers of weight, bias, scale and shift."""
+
+    narrow: Array
+    wide: Array
+    layers: Sequence[tuple[Array, Array, Array, Array]]
+
+
+def home_expert(z: Array, e: HomeExpert) -> Array:
+    """Wang et al. 2025: swish(norm(W x + b)), layer by layer, with x = z * 2 sigmoid(A B z)."""
+    x = z * 2.0 * sigmoid(e.wide @ (e.narrow @ z))
+    for weight, bias, scale, shift in e.layers:
+        y = weight @ x + bias
+        y = (y - y.mean()) / np.sqrt(((y - y.mean()) ** 2).mean() + 1e-5) * scale + shift
+        x = y * sigmoid(y)
+    return x
+
+
+@dataclass
+class HomeUnit:
+    """A group in the first level, or a task in the second."""
+
+    own: Sequence[HomeExpert]
+    gate: Array
+    self_gate: Array
+
+
+def home_unit(z: Array, gate_reads: Array, others: Sequence[Array], unit: HomeUnit) -> Array:
+    """The mixture of other experts and own ones, and the self gate's sum over the own ones."""
+    own = [home_expert(z, e) for e in unit.own]
+    scores = unit.self_gate @ z
+    alone = mixture(softmax(scores) if len(own) > 1 else sigmoid(scores), own)
+    return mixture(softmax(unit.gate @ gate_reads), [*others, *own]) + alone
+
+
+@dataclass
+class Home:
+    """Both levels of HoME; `group_of[k]` is the place of task k's group."""
+
+    first_world: Sequence[HomeExpert]
+    first_gate: Array
+    groups: Sequence[HomeUnit]
+    world: Sequence[HomeExpert]
+    group_experts: Sequence[Sequence[HomeExpert]]
+    tasks: Sequence[HomeUnit]
+    group_of: Sequence[int]
+
+
+def home(x: Array, net: Home) -> list[Array]:
+    """Wang et al. 2025: meta experts, then global, group and task experts under a mask."""
+    meta = [home_expert(x, e) for e in net.first_world]
+    z0 = mixture(softmax(net.first_gate @ x), meta)
+    z = [home_unit(x, x, meta, unit) for unit in net.groups]
+    world = [home_expert(z0, e) for e in net.world]
+    found = []
+    for group, unit in zip(net.group_of, net.tasks, strict=True):
+        others = world + [home_expert(z[group], e) for e in net.group_experts[group]]
+        found.append(home_unit(z[group], np.concatenate([z[group], z0]), others, unit))
+    return found

@@ -16,10 +16,12 @@ from plait.architectures import (
     DBMTL,
     DCMT,
     ESCM2,
+    GATES,
     LINKS,
     NISE,
     Architecture,
     Chain,
+    Gate,
     MMoE,
     PositionBias,
     Widths,
@@ -92,6 +94,7 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "split": TimeSplit(),
         "tables": (Table("items", str(tmp_path / "items.parquet"), "item_id"),),
         "links": (),
+        "gates": (),
         "interaction": None,
         "sequence": None,
         "sequence_of": None,
@@ -166,13 +169,22 @@ def test_every_kind_of_feature_can_be_named(kind: type[Feature], tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_architecture_can_be_named(kind: type[Architecture], tmp_path: Path) -> None:
-    widths = Widths(main=3, tokens=(1, 2), context=2, num_scenarios=2)
+    widths = Widths(main=3, tokens=(1, 2), context=2, num_scenarios=2, own=3)
     built = kind(widths, ("like", "buy"))
     for written in (f'"{kind.__name__}"', as_toml(settings_of(built))):
         path = write(tmp_path, LEAST + f"model.architecture = {written}")
         made = Experiment.read(path).arguments()["architecture"](widths, ("like", "buy"))
         assert type(made) is kind
         assert settings_of(made) == settings_of(built)
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_every_gate_can_be_named(kind: type[Gate], tmp_path: Path) -> None:
+    for written in (f'"{kind.__name__}"', as_toml(settings_of(kind()))):
+        path = write(tmp_path, LEAST + f"model.gates = [{written}]")
+        (made,) = Experiment.read(path).arguments()["gates"]
+        assert type(made) is kind
+        assert settings_of(made) == settings_of(kind())
 
 
 @pytest.mark.parametrize("kind", INTERACTIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -25,6 +25,7 @@ from plait.modules.interactions import (
 from plait.modules.interactions import INTERACTIONS as INTERACTION_KINDS
 from plait.modules.sequences import BST, DIN, SEQUENCE_ENCODERS, GRU4Rec, SASRec, SequenceEncoder
 from plait.testing import SURFACES, gradients_cut_at, plain_gradients
+from plait.testing.stages import Surface
 
 SMALL_INTERACTIONS: dict[type[Interaction], InteractionFactory] = {
     FM: partial(FM, token_width=4),
@@ -55,10 +56,10 @@ def shaken(model: MultiTaskModel) -> MultiTaskModel:
     return model
 
 
-def check_cuts(model: MultiTaskModel, batch: Batch) -> None:
+def check_cuts(model: MultiTaskModel, batch: Batch, surfaces: Sequence[Surface] = SURFACES) -> None:
     """At every surface: task by task, rejoined, and below it once, is one plain backward pass."""
     plain = plain_gradients(model, batch)
-    for surface in SURFACES:
+    for surface in surfaces:
         cut = gradients_cut_at(surface, model, batch)
         assert set(cut) == set(plain), surface
         for name, gradient in cut.items():

@@ -1,54 +1,63 @@
-"""Every sharing structure with every link: nothing in one may count on what the other is."""
+"""Every pair of parts of different kinds: nothing in one may count on what the other is."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
-
 import pytest
-from tests.unit.makers import SCENIC, Data, gradients, make_data, make_model, same_bits, whole
-from tests.unit.models.test_links import JOINT, ON_CLICKS, TIED
-from torch.testing import assert_close
+from tests.grid import (
+    COUPLINGS,
+    OWNERS,
+    STRUCTURES,
+    Combination,
+    Logs,
+    check,
+    every,
+    page,
+    pairwise,
+)
+from tests.unit.models.test_links import TIED
 
-from plait.architectures import ARCHITECTURES, Architecture
-from plait.artifact.content import build_model, model_settings
-from plait.balancing import Equal
-from plait.models import MultiTaskModel
-from plait.testing import gradients_cut_at, plain_gradients
-from plait.training import Supervised
-
-PLACED = replace(SCENIC, position="visits")
-
-
-@pytest.fixture(scope="module")
-def joint(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    folder = tmp_path_factory.mktemp("joint")
-    return make_data(folder, JOINT, schema=PLACED, rows=60, valid_rows=20)
+from plait.architectures import ARCHITECTURES, STEM
+from plait.testing.stages import Surface
 
 
 @pytest.fixture(scope="module")
-def on_clicks(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    folder = tmp_path_factory.mktemp("on_clicks")
-    return make_data(folder, ON_CLICKS, schema=SCENIC, rows=60, valid_rows=20)
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Logs:
+    return Logs(tmp_path_factory.mktemp("grid"))
 
 
-@pytest.mark.parametrize("tie", TIED)
-@pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.__name__)
-def test_they_fit(kind: type[Architecture], tie: str, joint: Data, on_clicks: Data) -> None:
-    data = on_clicks if tie == "nise" else joint
-    model = make_model(data, architecture=partial(kind, layers=(6, 6)), links=TIED[tie]).eval()
-    _learns_from_every_part(model, data)
-    plain = plain_gradients(model, whole(data.valid))
-    for name, gradient in gradients_cut_at("shared", model, whole(data.valid)).items():
-        assert_close(gradient, plain[name], msg=name)
-    again = build_model(model_settings(model))(data.train.layout, data.tasks).eval()
-    again.load_state_dict(model.state_dict())
-    assert same_bits(again.predict(whole(data.valid)), model.predict(whole(data.valid)))
+PAIRS = pairwise()
 
 
-def _learns_from_every_part(model: MultiTaskModel, data: Data) -> None:
-    found = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, whole(data.train), 0)
-    Equal().backward(found.tasks, found.penalty)
-    reached = gradients(model)
-    assert set(reached) == {name for name, _ in model.named_parameters()}
-    assert all(gradient.isfinite().all() for gradient in reached.values())
+def test_every_pair_of_choices_occurs() -> None:
+    assert set(STRUCTURES.values()) == set(ARCHITECTURES)
+    assert set(COUPLINGS) == {"none", *TIED}
+    every_pair = {pair for one in every() for pair in one.pairs}
+    assert {pair for one in PAIRS for pair in one.pairs} == every_pair
+    assert len(PAIRS) < 1.2 * len(STRUCTURES) * len(COUPLINGS)
+
+
+@pytest.mark.parametrize("one", PAIRS, ids=lambda one: one.name)
+def test_they_fit(one: Combination, logs: Logs) -> None:
+    # A cut takes as long as all else together: two here, and all of them in `make grid`.
+    others: list[Surface] = ["fields", "encoded", "representations"]
+    check(one, logs, ("shared", others[PAIRS.index(one) % 3]))
+
+
+def test_every_structure_with_private_parts_is_looked_at() -> None:
+    private = {"SingleTask", "CGC", "PLE", "HoME", "STEM", "PPNet", "PEPNet"}
+    assert set(OWNERS) == private
+
+
+def test_a_part_that_moves_another_task_s_is_found(
+    logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(STEM, "_learns", lambda self, task, place: True)
+    with pytest.raises(AssertionError, match=r"architecture\.own\.1\. by click"):
+        check(Combination("STEM", "none", "none", "none", 2), logs)
+
+
+def test_the_page_counts_what_was_done_and_names_what_failed() -> None:
+    done = {PAIRS[0].name: "", f"export {PAIRS[0].name}": "click", PAIRS[1].name: ""}
+    found = page(done, [one.name for one in every()])
+    assert f"**3 of {len(every()):,}**, failed: **1**" in found
+    assert f"- `export {PAIRS[0].name}`: click" in found

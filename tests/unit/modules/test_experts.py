@@ -73,3 +73,23 @@ def test_no_expert_is_refused() -> None:
 def test_a_width_of_nothing_is_refused() -> None:
     with pytest.raises(ArchitectureError, match=r"must be positive, got \(-1,\)"):
         ExpertBank(5, 2, (-1,))
+
+
+def test_normalised_layers_have_mean_0_and_variance_1_before_scale_and_shift() -> None:
+    bank = ExpertBank(5, 2, (7, 4), activation="silu", normalise=True).double()
+    for parameter in bank.parameters():
+        torch.nn.init.normal_(parameter)
+    inputs = torch.randn(6, 5, dtype=torch.float64)
+    looped, batched = bank.run_one_by_one([inputs] * 2), bank.run_together([inputs] * 2)
+    assert_close(looped, batched)
+    assert_close(_gradients(bank, looped), _gradients(bank, batched))
+    hidden = inputs
+    for weight, bias, scale, shift in zip(
+        bank.weights, bank.biases, bank.scales, bank.shifts, strict=True
+    ):
+        product = hidden @ weight[1].T + bias[1]
+        centred = product - product.mean(dim=1, keepdim=True)
+        normed = centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
+        spoken = normed * scale[1] + shift[1]
+        hidden = spoken * spoken.sigmoid()
+    assert_close(looped[1], hidden, rtol=0, atol=1e-10)

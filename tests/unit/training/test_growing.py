@@ -22,7 +22,7 @@ from tests.unit.makers import (
 )
 from torch import nn
 
-from plait.architectures import ARCHITECTURES, PLE, AdaTT, CrossStitch, SharedBottom
+from plait.architectures import ARCHITECTURES, PLE, STEM, AdaTT, CrossStitch, SharedBottom
 from plait.data.preprocessing import Preprocessor
 from plait.data.schema import Categorical, Numeric, Schema
 from plait.errors import TaskError
@@ -103,9 +103,11 @@ def test_case_19_new_ids_features_and_tasks_leave_old_predictions_as_they_were(
             Categorical("device", embedding_dim=3, min_count=1),
         ),
     )
-    # An architecture that mixes all experts (PLE's shared gate) changes when a task is added.
+    # An architecture that mixes all experts (PLE's shared gate, STEM) changes when a task is added.
     new_tasks = (
-        () if kind in (PLE, AdaTT, CrossStitch) else (Binary("watched", label="seconds > 20"),)
+        ()
+        if kind in (PLE, AdaTT, CrossStitch, STEM)
+        else (Binary("watched", label="seconds > 20"),)
     )
     data = grown_data(tmp_path, old, (*OLD_TASKS, *new_tasks), schema)
     model = make_model(data, architecture=narrow(kind), seed=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,8 @@ class AutoInt(Interaction):
     Raises:
         ArchitectureError: a setting below 1.
     """
+
+    when: ClassVar[str] = "you have time, and few features"
 
     def __init__(
         self,

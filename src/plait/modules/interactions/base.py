@@ -52,12 +52,14 @@ class Interaction(nn.Module, ABC):
         entries: the features, in the order in which they stand side by side.
 
     Attributes:
+        when: when to try it, in a few words.
         first_order: whether each task adds one number for each id that a row holds, and a linear
             form of its numbers, to the parameters of its head: the wide part of a model.
         passes_on: whether the sharing structure reads the input as it is.
         in_features: width of the input.
     """
 
+    when: ClassVar[str] = ""
     first_order: ClassVar[bool] = False
     passes_on: ClassVar[bool] = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,8 @@ class DCNv2(Interaction):
         ArchitectureError: no layer.
     """
 
+    when: ClassVar[str] = "pairs matter and you want one safe choice"
+
     def __init__(self, entries: Sequence[Entry], *, num_layers: int = 2) -> None:
         super().__init__(entries)
         check_at_least(1, num_layers=num_layers)
@@ -62,9 +65,10 @@ class DCNMix(Interaction):
     """Cross a wide input at a fraction of the cost, by a mixture of narrow crosses.
 
     Layer `l` is `x_{l+1} = sum_i G_i(x_l) E_i(x_l) + x_l`, where an expert is
-    `E_i(x_l) = x_0 * (U_i tanh(C_i tanh(V_iᵀ x_l)) + b)`: the low-rank mixture of DCN V2 (Wang et
-    al., 2021, see `DCNv2`). The gate is a softmax over the experts of linear forms of `x_l`, one
-    gate a layer.
+    `E_i(x_l) = x_0 * (U_i tanh(C_i tanh(V_iᵀ x_l)) + b)`: the low-rank mixture of the paper of
+    `DCNv2` (Wang et al., `DCN V2: Improved Deep & Cross Network
+    <https://doi.org/10.1145/3442381.3450078>`_, 2021). The gate is a softmax over the experts of
+    linear forms of `x_l`, one gate a layer.
 
     A layer has about `2 · num_experts · rank · D` weights. The paper finds ranks near D / 4 as good
     as the full matrix.
@@ -80,6 +84,8 @@ class DCNMix(Interaction):
     Raises:
         ArchitectureError: no layer, rank or expert.
     """
+
+    when: ClassVar[str] = "the same, and the input is wide: many features, or wide vectors"
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,8 @@ class DLRM(Interaction):
     Raises:
         ArchitectureError: a width below 1, or fewer than two vectors to multiply.
     """
+
+    when: ClassVar[str] = "most features are ids, and you want little above them"
 
     def __init__(
         self, entries: Sequence[Entry], *, token_width: int = 16, layers: Sequence[int] = (64,)

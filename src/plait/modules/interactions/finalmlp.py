@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,8 @@ class FinalMLP(Interaction):
         ArchitectureError: no layer, a width below 1, or heads that do not divide the last one.
         UnknownNameError: a context that is no entry.
     """
+
+    when: ClassVar[str] = "users and items have features of their own to gate by"
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class FM(Interaction):
         ArchitectureError: a width below 1.
     """
 
+    when: ClassVar[str] = "you want a small baseline of the products of pairs"
     first_order: ClassVar[bool] = True
 
     def __init__(self, entries: Sequence[Entry], *, token_width: int = 16) -> None:
@@ -85,6 +86,7 @@ class DeepFM(Interaction):
         ArchitectureError: a width below 1.
     """
 
+    when: ClassVar[str] = "pairs matter: this user and this time of day"
     first_order: ClassVar[bool] = True
     passes_on: ClassVar[bool] = True
 

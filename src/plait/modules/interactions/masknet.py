@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,8 @@ class MaskNet(Interaction):
         ArchitectureError: a number or width below 1, or masks without a hidden layer.
         UnknownNameError: another arrangement.
     """
+
+    when: ClassVar[str] = "features matter in some rows only"
 
     def __init__(
         self,

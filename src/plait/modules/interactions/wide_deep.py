@@ -28,6 +28,7 @@ class WideDeep(Interaction):
         entries: the features, in order.
     """
 
+    when: ClassVar[str] = "single ids say much, and the network forgets them"
     first_order: ClassVar[bool] = True
     passes_on: ClassVar[bool] = True
 

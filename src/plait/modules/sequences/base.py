@@ -28,6 +28,7 @@ class SequenceEncoder(nn.Module, ABC):
         in_features: width d of the vectors.
 
     Attributes:
+        when: when to try it, in a few words.
         reads_target: whether it also reads the vector of the item that is being judged.
         target: name of the feature that holds this item. None: the one of the sequence's table.
         aligned: sequences with one value for each value of this one, such as what the user did
@@ -35,6 +36,7 @@ class SequenceEncoder(nn.Module, ABC):
         max_length: values of a row that it reads, the last ones. None: all.
     """
 
+    when: ClassVar[str] = ""
     reads_target: ClassVar[bool] = False
     target: str | None = None
     aligned: Sequence[str] = ()

@@ -46,6 +46,7 @@ class BST(SequenceEncoder):
         ArchitectureError: a number below 1, or heads that do not divide the width.
     """
 
+    when: ClassVar[str] = "the order and the judged item both count; it is the widest"
     reads_target: ClassVar[bool] = True
 
     def __init__(

@@ -37,6 +37,7 @@ class DIN(SequenceEncoder):
         ArchitectureError: a width that is not positive.
     """
 
+    when: ClassVar[str] = "sequences are long and mixed, and one of many interests decides"
     reads_target: ClassVar[bool] = True
 
     def __init__(

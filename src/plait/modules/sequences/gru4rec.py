@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -34,6 +35,8 @@ class GRU4Rec(SequenceEncoder):
     Raises:
         ArchitectureError: a width or number below 1.
     """
+
+    when: ClassVar[str] = "sessions: the order counts, and sequences are short"
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,8 @@ class MeanPooling(SequenceEncoder):
         in_features: width of the vectors.
     """
 
+    when: ClassVar[str] = "first: it is what a sequence gets without an encoder"
+
     def forward(self, values: Tensor, mask: Tensor, target: Tensor | None = None) -> Tensor:
         """The mean over the values that are there, `[B, d]`."""
         number = mask.sum(dim=1, keepdim=True).clamp(min=1)
@@ -41,6 +45,8 @@ class SumPooling(SequenceEncoder):
         in_features: width of the vectors.
     """
 
+    when: ClassVar[str] = "how much was done counts"
+
     def forward(self, values: Tensor, mask: Tensor, target: Tensor | None = None) -> Tensor:
         """The sum over the values that are there, `[B, d]`."""
         return _kept(values, mask).sum(dim=1)
@@ -54,6 +60,8 @@ class MaxPooling(SequenceEncoder):
     Args:
         in_features: width of the vectors.
     """
+
+    when: ClassVar[str] = "one strong sign is enough"
 
     def forward(self, values: Tensor, mask: Tensor, target: Tensor | None = None) -> Tensor:
         """The largest over the values that are there, `[B, d]`; zeros where there are none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,8 @@ class SASRec(SequenceEncoder):
     Raises:
         ArchitectureError: a number below 1, or heads that do not divide the width.
     """
+
+    when: ClassVar[str] = "the order counts, and sequences are longer"
 
     def __init__(
         self,

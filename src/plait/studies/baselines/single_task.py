@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from plait.architectures import ARCHITECTURES
 from plait.artifact import build_model
 from plait.models import MultiTaskModel
+from plait.settings import choose
 from plait.studies.opened import OpenedRun
 from plait.training import (
     Trainer,
@@ -32,10 +33,18 @@ def single_task(run: OpenedRun, name: str) -> NDArray[np.float64]:
     """
     settings = _training(run)
     alone = replace(run.model.tasks[name], parents=(), role="target")
-    form = {**run.settings["model"], "links": [], "preference": False}
+    kinds = (*ARCHITECTURES, *run.architectures)
+    structure = run.settings["model"]["architecture"]
+    narrowed = choose(kinds, structure, what="architecture").settings_for(structure, [name])
+    form = {
+        **run.settings["model"],
+        "links": [],
+        "preference": False,
+        "architecture": narrowed,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        build = build_model(form, (*ARCHITECTURES, *run.architectures))
+        build = build_model(form, kinds)
         model: MultiTaskModel = build(run.train.layout, [alone])
     fit_heads(model, run.train)
     Trainer(model, settings).fit(run.train, run.prepared.valid)

@@ -1,4 +1,4 @@
-"""What a sharing structure or a link says of itself."""
+"""What a part of a model says of itself: a structure, a gate, a link, an encoder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plait.architectures import Architecture, Link, Need
+from plait.architectures import Architecture, Gate, Link, Need
+from plait.modules.interactions import Interaction
+from plait.modules.sequences import SequenceEncoder
 
-__all__ = ["Entry", "entries", "entry_of"]
+__all__ = ["Entry", "Kind", "entries", "entry_of"]
+
+Kind = type[Architecture | Gate | Link | Interaction | SequenceEncoder]
 
 _PAPER = re.compile(r"`([^`<]+)<(https?://[^>\s]+)>`_")
 
@@ -17,12 +21,13 @@ _NEEDS: dict[Need, str] = {
     "tokens": "features of their own",
     "context": "a `user` or `item` among the features",
     "scenario": "the `scenario` among the features",
+    "own": "features with tables of vectors",
 }
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A sharing structure or a link.
+    """A sharing structure, a gate, a link, an interaction or a sequence encoder.
 
     Attributes:
         name: as in an experiment file.
@@ -41,12 +46,12 @@ class Entry:
     when: str
 
 
-def entries(kinds: Iterable[type[Architecture | Link]]) -> tuple[Entry, ...]:
+def entries(kinds: Iterable[Kind]) -> tuple[Entry, ...]:
     """What these classes say of themselves."""
     return tuple(entry_of(kind) for kind in kinds)
 
 
-def entry_of(kind: type[Architecture | Link]) -> Entry:
+def entry_of(kind: Kind) -> Entry:
     """What a class says of itself; the paper may stand in the docstring of the class it extends.
 
     Example:
@@ -54,19 +59,27 @@ def entry_of(kind: type[Architecture | Link]) -> Entry:
         >>> entry_of(CGC).paper
         'Progressive Layered Extraction'
     """
-    if issubclass(kind, Link):
-        needs = kind.ties
-    else:
-        needs = " and ".join(_NEEDS[need] for need in sorted(kind.needs))
     paper, address = _paper(kind)
     return Entry(
         name=kind.__name__,
         summary=_docstring(kind).partition("\n\n")[0].replace("\n", " "),
         paper=paper,
         address=address,
-        needs=needs,
+        needs=_needs(kind),
         when=kind.when,
     )
+
+
+def _needs(kind: Kind) -> str:
+    """What the schema or the tasks must have; an interaction takes any features."""
+    if issubclass(kind, Link):
+        return kind.ties
+    if issubclass(kind, SequenceEncoder):
+        target = ", and the judged item, whose table it shares" if kind.reads_target else ""
+        return f"a sequence among the features{target}"
+    if issubclass(kind, Architecture | Gate):
+        return " and ".join(_NEEDS[need] for need in sorted(kind.needs))
+    return ""
 
 
 def _paper(kind: type) -> tuple[str, str]:

@@ -39,6 +39,7 @@ def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> Multi
         seed=given["training"].seed,
         architecture=given["architecture"],
         links=given["links"],
+        gates=given["gates"],
         interaction=given["interaction"],
         sequence=given["sequence"],
         sequence_of=given["sequence_of"],

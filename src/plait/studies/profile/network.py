@@ -68,14 +68,18 @@ def size_of(model: MultiTaskModel) -> Size:
     )
 
 
+_NO_MATRIX = {"bias", "biases", "scales", "shifts", "scenarios", "departures"}
+
+
 def dense_weights(model: MultiTaskModel) -> Iterator[nn.Parameter]:
     """The matrices that a row is multiplied by: `[out, in]`, or a bank `[E, out, in]` of them.
 
-    A bank of experts keeps its biases as `[E, out]`; by their name they are no matrix. Nor are the
-    vectors of scenarios, and what a scenario's weights depart from the common ones by.
+    A bank of experts keeps its biases as `[E, out]`, and scales and shifts of its norms; by their
+    names they are no matrix. Nor are the vectors of scenarios, and what a scenario's weights depart
+    from the common ones by.
     """
     tables = {id(table) for table in model.table_parameters()}
     for name, parameter in model.named_parameters():
-        is_no_matrix = {"bias", "biases", "scenarios", "departures"} & {*name.split(".")}
+        is_no_matrix = _NO_MATRIX & {*name.split(".")}
         if parameter.ndim > 1 and not is_no_matrix and id(parameter) not in tables:
             yield parameter

@@ -77,6 +77,8 @@ class Findings:
         run: its folder's name, or that of the folder around one that is only called `run`.
         architecture: the sharing structure.
         method: the way to learn, as a file names it.
+        interaction: what makes features meet; empty where they stand side by side.
+        scaled_by: the model's gates over inputs and towers.
         links: ties between tasks.
         balancing: from several losses to gradients.
         num_parameters: of the model.
@@ -104,6 +106,8 @@ class Findings:
     folder: Path
     architecture: str
     method: str
+    interaction: str
+    scaled_by: tuple[str, ...]
     links: tuple[str, ...]
     balancing: str
     num_parameters: int
@@ -143,6 +147,8 @@ def find(run: OpenedRun, options: Options) -> Findings:
         run=_named(run.folder),
         folder=run.folder,
         architecture=type(run.model.architecture).__name__,
+        interaction=settings["model"].get("interaction", {}).get("name", ""),
+        scaled_by=tuple(gate["name"] for gate in settings["model"].get("gates", [])),
         links=tuple(link["name"] for link in settings["model"]["links"]),
         method=(settings.get("method") or {"kind": "supervised"})["kind"],
         balancing=_balanced_by(settings["balancing"]),

@@ -50,9 +50,11 @@ def _trained(findings: Findings) -> str:
     names = [judgement.output for judgement in findings.judgements]
     rows = next((part.rows for part in findings.parts if part.part == "train"), 0)
     outputs = "output" if len(names) == 1 else "outputs"
-    links = f" with {joined(findings.links)}" if findings.links else ""
+    met = f" on {findings.interaction}" if findings.interaction else ""
+    beside = (*findings.scaled_by, *findings.links)
+    links = f" with {joined(beside)}" if beside else ""
     return (
-        f"One {findings.architecture} network{links} ({findings.num_parameters:,} parameters, "
+        f"One {findings.architecture} network{met}{links} ({findings.num_parameters:,} parameters, "
         f"losses balanced by {findings.balancing}"
         f"{JUDGED_AT.get(findings.balancing.split()[0], '')}) was trained on {rows:,} rows"
         f"{LEARNT[findings.method]}. It has "

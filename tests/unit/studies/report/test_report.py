@@ -87,6 +87,11 @@ def test_the_first_screen_says_what_how_good_and_against_what(findings: Findings
     assert f"plait report {shlex.quote(str(findings.folder))} --baselines {names}" in told
 
 
+def test_the_first_screen_names_the_interaction_and_the_gates(findings: Findings) -> None:
+    made = replace(findings, interaction="DCNv2", scaled_by=("ScenarioGate",), links=())
+    assert "One MMoE network on DCNv2 with ScenarioGate (" in words(section(made, "summary"))
+
+
 def test_where_single_networks_were_trained_it_says_whether_sharing_helped(
     run: OpenedRun,
 ) -> None:
