@@ -58,6 +58,7 @@ def model_card(model: MultiTaskModel, schema: Schema, facts: Mapping[str, Any]) 
 def _encoders(model: MultiTaskModel) -> str:
     """What makes the features meet and reads the sequences, where that was chosen."""
     met = f" on {type(model.interaction).__name__}" if model.interaction is not None else ""
+    met += "".join(f" beside {type(term).__name__}" for term in model.term_list)
     if model.sequences is None:
         return met
     encoders = {name: model.sequences.encoder(name) for name in model.sequences.names}

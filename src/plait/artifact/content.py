@@ -19,9 +19,10 @@ from plait.data.preprocessing import Preprocessor
 from plait.data.reading import read
 from plait.data.schema import Schema
 from plait.errors import ArtifactError
-from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory
+from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory, TermFactory
 from plait.modules.interactions import INTERACTIONS, Interaction
 from plait.modules.sequences import SEQUENCE_ENCODERS, SequenceEncoder
+from plait.modules.terms import TERMS, Term
 from plait.settings import arguments, choose, settings_of
 from plait.tasks import task_from_json, task_to_json
 
@@ -78,6 +79,7 @@ def read_artifact(
     links: Sequence[type[Link]] = (),
     interactions: Sequence[type[Interaction]] = (),
     sequence_encoders: Sequence[type[SequenceEncoder]] = (),
+    terms: Sequence[type[Term]] = (),
 ) -> Artifact:
     """The artifact in a folder, or in the folder of a finished run.
 
@@ -87,6 +89,7 @@ def read_artifact(
         links: your own links.
         interactions: your own interactions.
         sequence_encoders: your own encoders of sequences.
+        terms: your own terms.
 
     Raises:
         ArtifactError: no artifact, a damaged or newer one.
@@ -102,6 +105,7 @@ def read_artifact(
         (*LINKS, *links),
         (*INTERACTIONS, *interactions),
         (*SEQUENCE_ENCODERS, *sequence_encoders),
+        (*TERMS, *terms),
     )(preprocessor.layout, tasks)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     model.eval()
@@ -136,7 +140,7 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
 
 
 def _encoding(model: MultiTaskModel) -> dict[str, Any]:
-    """The parts of `encode` that were chosen: a model without them is written down as ever."""
+    """The encoders and terms that were chosen: a model without any is written down as ever."""
     found: dict[str, Any] = {}
     if model.interaction is not None:
         found["interaction"] = settings_of(model.interaction)
@@ -144,6 +148,8 @@ def _encoding(model: MultiTaskModel) -> dict[str, Any]:
         found["sequence_of"] = {
             name: settings_of(model.sequences.encoder(name)) for name in model.sequences.names
         }
+    if model.term_list:
+        found["terms"] = [settings_of(term) for term in model.term_list]
     return found
 
 
@@ -153,6 +159,7 @@ def build_model(
     links: Sequence[type[Link]] = LINKS,
     interactions: Sequence[type[Interaction]] = INTERACTIONS,
     sequence_encoders: Sequence[type[SequenceEncoder]] = SEQUENCE_ENCODERS,
+    terms: Sequence[type[Term]] = TERMS,
 ) -> Callable[..., MultiTaskModel]:
     """What builds the model of such settings, given a layout and tasks."""
     named = settings["architecture"]
@@ -162,6 +169,10 @@ def build_model(
         name: partial(choose(sequence_encoders, each, what="sequence encoder"), **arguments(each))
         for name, each in settings.get("sequence_of", {}).items()
     }
+    beside: list[TermFactory] = [
+        partial(choose(terms, each, what="term"), **arguments(each))
+        for each in settings.get("terms", [])
+    ]
     return partial(
         MultiTaskModel,
         architecture=partial(architecture, **arguments(named)),
@@ -169,6 +180,7 @@ def build_model(
         interaction=_interaction(settings.get("interaction"), interactions),
         sequence_of=encoders,
         factors=settings["factors"],
+        terms=beside,
         tower=tuple(settings["tower"]),
         dropout=settings["dropout"],
         id_dropout=settings["id_dropout"],

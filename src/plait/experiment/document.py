@@ -159,11 +159,16 @@ def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _unknown_sequences(arguments: Mapping[str, Any]) -> Iterator[Problem]:
-    """Encoders of what is no sequence; those of the history are known once its tasks are read."""
+    """Readers of what is no sequence; those of the history are known once its tasks are read."""
     known = [f.name for f in arguments["schema"].features if isinstance(f, Sequence)]
     history = arguments["history"]
     lists_items = isinstance(history, History) and history.sequence_length > 0
-    for name in arguments["sequence_of"] or {}:
+    read: list[tuple[KeyPath, str]]
+    read = [(("sequence_of", name), name) for name in arguments["sequence_of"] or {}]
+    for position, build in enumerate(arguments["terms"]):
+        name = build.keywords.get("sequence")
+        read += [] if name is None else [(("terms", position, "sequence"), name)]
+    for place, name in read:
         of_history = name.startswith("history.")
         if name not in known and not (of_history and lists_items):
             problem = str(UnknownNameError(name, what="sequence", known=known))
@@ -171,7 +176,7 @@ def _unknown_sequences(arguments: Mapping[str, Any]) -> Iterator[Problem]:
                 problem += (
                     " A history lists past items where `history.sequence_length` says how many."
                 )
-            yield Problem(("model", "sequence_of", name), problem)
+            yield Problem(("model", *place), problem)
 
 
 def _refused(path: KeyPath, check: Callable[[], None]) -> Iterator[Problem]:

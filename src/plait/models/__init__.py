@@ -15,6 +15,7 @@ from .model import (
     rows_of,
 )
 from .sequences import SequenceFactory
+from .terms import TermFactory
 from .tower import Tower
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ModelFactory",
     "MultiTaskModel",
     "SequenceFactory",
+    "TermFactory",
     "Tower",
     "Trace",
     "cut_at",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from plait.modules import MLP
+from plait.modules.terms import TaskWeights
 
 from .factors import FactorTerm
 from .late import LateTerm
@@ -22,6 +23,7 @@ class Tower(nn.Module):
         dropout: in the hidden layers.
         factors: reads what follows the representation, past the hidden layers.
         late: reads what follows that.
+        terms: each read what follows, in order.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Tower(nn.Module):
         dropout: float,
         factors: FactorTerm | None = None,
         late: LateTerm | None = None,
+        terms: nn.ModuleDict | None = None,
     ) -> None:
         super().__init__()
         self.in_features = in_features
@@ -41,14 +44,15 @@ class Tower(nn.Module):
         nn.init.xavier_uniform_(self.last.weight)
         self.factors = factors
         self.late = late
+        self.terms = nn.ModuleDict() if terms is None else terms
 
     def forward(self, representation: Tensor) -> Tensor:
         """The head's parameters `[B, out]`."""
         deep = representation[:, : self.in_features]
         parameters: Tensor = self.last(self.hidden(deep))
         at = self.in_features
-        for term in (self.factors, self.late):
-            if term is not None:
+        for term in (self.factors, self.late, *self.terms.values()):
+            if isinstance(term, FactorTerm | LateTerm | TaskWeights):
                 read = representation[:, at : at + term.in_features]
                 parameters, at = parameters + term(read), at + term.in_features
         return parameters

@@ -22,6 +22,7 @@ from plait.data.store import Store
 from plait.errors import DataError
 from plait.modules.interactions import Interaction
 from plait.modules.sequences import SequenceEncoder
+from plait.modules.terms import Term
 from plait.tasks import Multiclass
 from plait.training import (
     Evaluation,
@@ -166,6 +167,7 @@ def load(
     links: Sequence[type[Link]] = (),
     interactions: Sequence[type[Interaction]] = (),
     sequence_encoders: Sequence[type[SequenceEncoder]] = (),
+    terms: Sequence[type[Term]] = (),
 ) -> Predictor:
     """The trained model of a finished run, ready for raw rows.
 
@@ -179,6 +181,7 @@ def load(
         links: your own links.
         interactions: your own interactions.
         sequence_encoders: your own encoders of sequences.
+        terms: your own terms.
 
     Raises:
         ArtifactError: no artifact, a damaged or newer one, or no kept states.
@@ -190,6 +193,7 @@ def load(
         links=links,
         interactions=interactions,
         sequence_encoders=sequence_encoders,
+        terms=terms,
     )
     if best_of is not None:
         artifact.model.load_state_dict(best_state_of(best_of, Path(folder) / "training"))

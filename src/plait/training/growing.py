@@ -11,6 +11,7 @@ from torch import Tensor
 from plait.errors import ArchitectureError, TaskError
 from plait.models import MultiTaskModel, module_name
 from plait.modules import Tables
+from plait.modules.terms import Term
 from plait.tasks import Multiclass
 
 
@@ -103,7 +104,7 @@ def _copy_tables(tables: Tables, older: Tables) -> None:
 def _copy_tables_beside(
     model: MultiTaskModel, older: MultiTaskModel, unlike_tasks: tuple[str, ...]
 ) -> None:
-    """Those of the product of user and item, and the numbers of an interaction's first order."""
+    """Those of the product of user and item, of an interaction's first order, and of terms."""
     before = {tables.names: tables for tables in older.key_tables}
     left = {t.biases.names for task, t in model.factor_terms.items() if task in unlike_tasks}
     for tables in model.key_tables:
@@ -114,6 +115,11 @@ def _copy_tables_beside(
         wide = earlier.get(task)
         if term.wide is not None and wide is not None and task not in unlike_tasks:
             _copy_tables(term.wide.tables, wide.tables)
+    for name, beside in model.terms.items():
+        if isinstance(beside, Term) and name in older.terms:
+            known = older.terms[name]
+            assert isinstance(known, Term)
+            _copy_tables(beside.tables, known.tables)
 
 
 def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:
