@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from plait.data.schema import Categorical, MultiHot, Numeric, Schema, Sequence, Vector
     from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
     from plait.estimator import MultiTaskEstimator
-    from plait.experiment import Experiment, Run, train
+    from plait.experiment import Experiment, Run, train, train_towers
     from plait.methods import (
         SCARF,
         Denoising,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         RepresentationNorm,
         SoftLabels,
     )
+    from plait.retrieval import Retrieval
     from plait.serving import Predictor, load
     from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Value, WatchTime
     from plait.training import Training
@@ -83,7 +84,7 @@ _ROOMS = {
     "plait.data.schema": ("Categorical", "MultiHot", "Numeric", "Schema", "Sequence", "Vector"),
     "plait.data.splits": ("ColumnSplit", "RandomSplit", "TimeSplit", "UserSplit"),
     "plait.estimator": ("MultiTaskEstimator",),
-    "plait.experiment": ("Experiment", "Run", "train"),
+    "plait.experiment": ("Experiment", "Run", "train", "train_towers"),
     "plait.methods": (
         "SCARF",
         "Denoising",
@@ -95,6 +96,7 @@ _ROOMS = {
         "RepresentationNorm",
         "SoftLabels",
     ),
+    "plait.retrieval": ("Retrieval",),
     "plait.serving": ("Predictor", "load"),
     "plait.tasks": (
         "Binary",
@@ -151,6 +153,7 @@ __all__ = [
     "Ranking",
     "Regression",
     "RepresentationNorm",
+    "Retrieval",
     "Run",
     "Schema",
     "Sequence",
@@ -167,6 +170,7 @@ __all__ = [
     "__version__",
     "load",
     "train",
+    "train_towers",
 ]
 
 

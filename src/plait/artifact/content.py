@@ -58,12 +58,12 @@ def write_artifact(folder: Path, artifact: Artifact, *, plait_version: str) -> N
     model = artifact.model
     with writing(folder) as beside:
         artifact.preprocessor.save(beside / "preprocessor")
-        _write_json(beside / "schema.json", artifact.schema.to_json())
-        _write_json(beside / "tasks.json", [task_to_json(task) for task in model.tasks.values()])
-        _write_tables(beside, artifact.tables)
+        write_json(beside / "schema.json", artifact.schema.to_json())
+        write_json(beside / "tasks.json", [task_to_json(task) for task in model.tasks.values()])
+        write_tables(beside, artifact.tables)
         if artifact.history is not None:
             write_history(beside / "history", artifact.history)
-        _write_json(beside / "facts.json", dict(artifact.facts or {}))
+        write_json(beside / "facts.json", dict(artifact.facts or {}))
         state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, beside / "model.safetensors")
         (beside / CARD).write_text(
@@ -97,8 +97,14 @@ def read_artifact(
     """
     folder = artifact_folder(folder)
     index = read_index(folder)
+    if "model" not in index:
+        raise ArtifactError(
+            folder,
+            found="it holds two towers that find candidates, and no model that predicts tasks",
+            way_out="Ask it by `plait retrieve` (in Python `plait.retrieval.load`)",
+        )
     preprocessor = Preprocessor.load(folder / "preprocessor")
-    tasks = [task_from_json(task) for task in _read_json(folder / "tasks.json")]
+    tasks = [task_from_json(task) for task in read_json(folder / "tasks.json")]
     model = build_model(
         index["model"],
         (*ARCHITECTURES, *architectures),
@@ -112,9 +118,9 @@ def read_artifact(
     return Artifact(
         model=model,
         preprocessor=preprocessor,
-        schema=Schema.from_json(_read_json(folder / "schema.json")),
-        tables=_read_tables(folder),
-        facts=_read_json(folder / "facts.json"),
+        schema=Schema.from_json(read_json(folder / "schema.json")),
+        tables=read_tables(folder),
+        facts=read_json(folder / "facts.json"),
         history=read_history(folder / "history") if (folder / "history").exists() else None,
     )
 
@@ -197,7 +203,8 @@ def _interaction(
     return partial(choose(interactions, named, what="interaction"), **arguments(named))
 
 
-def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
+def write_tables(folder: Path, tables: Sequence[Table]) -> None:
+    """Write side tables with their rows, so that an artifact joins as training did."""
     entries = []
     for table in tables:
         place = f"tables/{table.name}.parquet"
@@ -206,11 +213,12 @@ def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
         assert isinstance(frame, pl.LazyFrame)
         frame.sink_parquet(folder / place)
         entries.append(asdict(replace(table, source=place)))
-    _write_json(folder / "tables.json", entries)
+    write_json(folder / "tables.json", entries)
 
 
-def _read_tables(folder: Path) -> tuple[Table, ...]:
-    entries = _read_json(folder / "tables.json")
+def read_tables(folder: Path) -> tuple[Table, ...]:
+    """The side tables that `write_tables` wrote."""
+    entries = read_json(folder / "tables.json")
     return tuple(
         Table(**{**_tupled(entry), "source": folder / entry["source"]}) for entry in entries
     )
@@ -220,11 +228,17 @@ def _tupled(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write one of the artifact's JSON files."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is what it is)
+def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is what it is)
+    """Read one of the artifact's JSON files.
+
+    Raises:
+        ArtifactError: it is no JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

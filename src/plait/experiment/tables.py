@@ -26,6 +26,7 @@ from plait.models import ArchitectureFactory, InteractionFactory, SequenceFactor
 from plait.modules.interactions import INTERACTIONS, Entry
 from plait.modules.sequences import SEQUENCE_ENCODERS
 from plait.modules.terms import TERMS
+from plait.retrieval import Retrieval
 from plait.tasks import TASK_KINDS
 from plait.training import Training
 
@@ -180,6 +181,7 @@ TASK = OneOf(
 
 TABLE = Of(table_of(Table, NamedPart, without=["name"], forms={"source": SourcePath}))
 TRAINING = Of(table_of(Training, Part))
+RETRIEVAL = Of(table_of(Retrieval, Part))
 HISTORY = Of(table_of(History, Part), switch=True)
 ROLES = Of(table_of(Schema, Section, title="Roles", without=["features"]))
 

@@ -108,3 +108,18 @@ def test_small_chunks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     whole = rows_with_history(frame, tmp_path)
     monkeypatch.setattr(staging, "CHUNK_ROWS", 3)
     assert_frame_equal(rows_with_history(frame, tmp_path), whole, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["by time", "in folds"])
+def test_a_history_may_list_past_items_and_count_nothing(way: str, tmp_path: Path) -> None:
+    frame = with_parts(log(80))
+    if way == "by time":
+        frame = frame.sort("part").with_columns(time=pl.int_range(80))
+    history = History(features=(), sequence_length=3)
+    found = prepared(frame, FOLDS, tmp_path, history)
+    assert found.history is not None
+    assert found.history.names == ()
+    lists = found.history.transform(frame.head(5)).select("^history.*$")
+    assert "history.user.items" in lists.columns
+    assert lists.height == 5
+    assert found.train.batch(slice(None)).lists["history.user.items"].values.numel()
