@@ -6,7 +6,7 @@ MovieLens-100K by time (the catalogue's `ml100k_time`), three tasks, the test ro
 the same settings of training and none was tuned:
 
 - `factorisation`: user and item alone, `w · (p * q)` and biases; no hidden layer anywhere;
-- `sequence`: the item and the user's last 20 items, the liked ones among them by SASRec and by the
+- `sequence`: the item and the user's last 20 items, the liked ones among them by DIN and by the
   factorised chain `FPMC`;
 - `deep`: all features of the set through the default sharing structure; no product, no past;
 - `together`: all of these at once in one network.
@@ -33,7 +33,7 @@ from _sets import ML100K_TIME
 from plait import History, SharedBottom, Training, train
 from plait.data.schema import Schema
 from plait.metrics import paired_difference, primary_metric
-from plait.modules.sequences import SASRec
+from plait.modules.sequences import DIN
 from plait.modules.terms import FPMC
 
 SCHEMA = replace(ML100K_TIME.schema, time="time_rank")
@@ -43,7 +43,7 @@ TOGETHER = "together"
 PAST = History(features=(), cross=(), sequence_length=20)
 LIKED = "history.user.like.items"
 SEQUENCE = {
-    "sequence_of": {LIKED: partial(SASRec, num_blocks=1)},
+    "sequence_of": {LIKED: DIN},
     "terms": [partial(FPMC, sequence=LIKED)],
     "history": PAST,
 }
@@ -86,7 +86,7 @@ def _judged(
     log = pl.read_parquet(recipe.log(data))
     if is_smoke:  # a twentieth of the rows of each part
         log = log.filter(pl.col("time_rank") % 20 == 0)
-    settings = Training(seed=seed, max_steps=2 if is_smoke else None)
+    settings = Training(seed=seed, patience=2, max_steps=2 if is_smoke else None)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         run = train(
             log,

@@ -38,13 +38,14 @@ K = 50
 IMPLICIT = Environment("implicit", ("implicit==0.7.3", "numpy==2.4.6", "scipy==1.17.1"))
 RIVAL = Path(__file__).parent / "_rivals" / "implicit_als.py"
 
+FREE = {"key_l2": 0.0, "table_learning_rate": 0.1}
 TOWERS: Sequence[Mapping[str, Any]] = (
-    {"layers": (), "training": {"key_l2": 0.0, "table_learning_rate": 0.03}},
-    {"layers": (), "training": {"key_l2": 0.03, "table_learning_rate": 0.1}},
-    {"training": {"key_l2": 0.0, "table_learning_rate": 0.03}},
-    {"training": {"key_l2": 0.0, "table_learning_rate": 0.1}},
-    {"dropout": 0.3, "training": {"key_l2": 0.0, "table_learning_rate": 0.1}},
-    {"unknown_rate": 0.5, "training": {"key_l2": 0.0, "table_learning_rate": 0.1}},
+    {"training": FREE},
+    {"training": {**FREE, "table_learning_rate": 0.3}},
+    {"dropout": 0.2, "training": FREE},
+    {"width": 32, "training": FREE},
+    {"similarity": "cosine", "training": FREE},
+    {"layers": (), "training": FREE},
 )
 LEAST_SQUARES: Sequence[Mapping[str, Any]] = (
     {"factors": 8, "regularization": 1.0, "alpha": 1.0, "iterations": 15},
