@@ -29,7 +29,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,fast]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,fast,retrieve]'
 	@touch $@
 
 format: install ## Rewrite the files as the formatter and the safe fixes of the linter want them
@@ -72,7 +72,7 @@ docs: install ## Build the API pages from the docstrings into site/
 
 $(LOWEST_INSTALLED): pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[test,fast]'
+	$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt -e '.[test,fast,retrieve]'
 	@touch $@
 
 # Old packages warn about one another, so a warning is no error here. The docs show what the tested

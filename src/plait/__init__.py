@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from plait.data.schema import Categorical, MultiHot, Numeric, Schema, Sequence, Vector
     from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
     from plait.estimator import MultiTaskEstimator
-    from plait.experiment import Experiment, Run, train
+    from plait.experiment import Experiment, Run, train, train_towers
     from plait.methods import (
         SCARF,
         Denoising,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         RepresentationNorm,
         SoftLabels,
     )
+    from plait.retrieval import Retrieval
     from plait.serving import Predictor, load
     from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Value, WatchTime
     from plait.training import Training
@@ -91,7 +92,7 @@ _ROOMS = {
     "plait.data.schema": ("Categorical", "MultiHot", "Numeric", "Schema", "Sequence", "Vector"),
     "plait.data.splits": ("ColumnSplit", "RandomSplit", "TimeSplit", "UserSplit"),
     "plait.estimator": ("MultiTaskEstimator",),
-    "plait.experiment": ("Experiment", "Run", "train"),
+    "plait.experiment": ("Experiment", "Run", "train", "train_towers"),
     "plait.methods": (
         "SCARF",
         "Denoising",
@@ -103,6 +104,7 @@ _ROOMS = {
         "RepresentationNorm",
         "SoftLabels",
     ),
+    "plait.retrieval": ("Retrieval",),
     "plait.serving": ("Predictor", "load"),
     "plait.tasks": (
         "Binary",
@@ -162,6 +164,7 @@ __all__ = [
     "Ranking",
     "Regression",
     "RepresentationNorm",
+    "Retrieval",
     "Run",
     "ScenarioGate",
     "Schema",
@@ -179,6 +182,7 @@ __all__ = [
     "__version__",
     "load",
     "train",
+    "train_towers",
 ]
 
 

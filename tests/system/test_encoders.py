@@ -15,6 +15,7 @@ from plait import Experiment, load, train
 from plait.errors import ArchitectureError, ArgumentTypeError, ConfigurationError
 from plait.modules.interactions import DCNMix, DeepFM, FinalMLP
 from plait.modules.sequences import BST, DIN, SASRec, SumPooling
+from plait.modules.terms import NCF
 
 ENCODERS = """
 [history]
@@ -24,6 +25,7 @@ sequence_length = 5
 architecture = { name = "MMoE", num_experts = 2 }
 interaction = { name = "DCNMix", rank = 8 }
 sequence = { name = "SASRec", num_blocks = 1 }
+terms = ["NCF", { name = "FPMC", sequence = "history.user.items", last = 3 }]
 
 [model.sequence_of]
 history = "DIN"
@@ -78,6 +80,7 @@ def test_the_command_trains_as_the_file_says(tmp_path: Path) -> None:
         "history.user.click.items": "GRU4Rec",
         "history.user.like.items": "SASRec",
     }
+    assert [(term["name"], term["width"]) for term in model["terms"]] == [("NCF", 32), ("FPMC", 32)]
     done = plait("predict", "runs/exp", "feed.parquet", "--output", "said.parquet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert pl.read_parquet(tmp_path / "said.parquet")["click"].is_between(0, 1).all()
@@ -93,6 +96,10 @@ def test_names_and_built_parts_are_refused_where_a_class_belongs(tmp_path: Path)
         train(**given, sequence_of="DIN")
     with pytest.raises(ArgumentTypeError, match=r"`sequence_of\['history'\]` got 'DIN'; it takes"):
         train(**given, sequence_of={"history": "DIN"})
+    with pytest.raises(ArgumentTypeError, match=r"`terms` got .*NCF.*; it takes a list, such as"):
+        train(**given, terms=NCF)
+    with pytest.raises(ArgumentTypeError, match=r"`terms` got 'FPMC'; it takes `FPMC` or"):
+        train(**given, terms=["FPMC"])
 
 
 def test_a_sequence_without_the_judged_item_says_what_to_do(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from plait.models import (
     InteractionFactory,
     MultiTaskModel,
     SequenceFactory,
+    TermFactory,
 )
 from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Task, Value, WatchTime
 from plait.training import fit_heads
@@ -190,6 +191,7 @@ def make_model(
     sequence: SequenceFactory | None = None,
     sequence_of: Mapping[str, SequenceFactory] | None = None,
     factors: int = 32,
+    terms: Sequence[TermFactory] = (),
     tower: Sequence[int] = (6,),
     dropout: float = 0.0,
     id_dropout: float = 0.0,
@@ -209,6 +211,7 @@ def make_model(
         sequence=sequence,
         sequence_of=sequence_of,
         factors=factors,
+        terms=terms,
         tower=tower,
         dropout=dropout,
         id_dropout=id_dropout,

@@ -61,6 +61,7 @@ def _encoders(model: MultiTaskModel) -> str:
     gates = f" with {', '.join(type(gate).__name__ for gate in model.gates)}" if model.gates else ""
     met = f" on {type(model.interaction).__name__}" if model.interaction is not None else ""
     met = f"{gates}{met}"
+    met += "".join(f" beside {type(term).__name__}" for term in model.term_list)
     if model.sequences is None:
         return met
     encoders = {name: model.sequences.encoder(name) for name in model.sequences.names}

@@ -19,9 +19,10 @@ from plait.data.preprocessing import Preprocessor
 from plait.data.reading import read
 from plait.data.schema import Schema
 from plait.errors import ArtifactError
-from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory
+from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory, TermFactory
 from plait.modules.interactions import INTERACTIONS, Interaction
 from plait.modules.sequences import SEQUENCE_ENCODERS, SequenceEncoder
+from plait.modules.terms import TERMS, Term
 from plait.settings import arguments, choose, settings_of
 from plait.tasks import task_from_json, task_to_json
 
@@ -57,12 +58,12 @@ def write_artifact(folder: Path, artifact: Artifact, *, plait_version: str) -> N
     model = artifact.model
     with writing(folder) as beside:
         artifact.preprocessor.save(beside / "preprocessor")
-        _write_json(beside / "schema.json", artifact.schema.to_json())
-        _write_json(beside / "tasks.json", [task_to_json(task) for task in model.tasks.values()])
-        _write_tables(beside, artifact.tables)
+        write_json(beside / "schema.json", artifact.schema.to_json())
+        write_json(beside / "tasks.json", [task_to_json(task) for task in model.tasks.values()])
+        write_tables(beside, artifact.tables)
         if artifact.history is not None:
             write_history(beside / "history", artifact.history)
-        _write_json(beside / "facts.json", dict(artifact.facts or {}))
+        write_json(beside / "facts.json", dict(artifact.facts or {}))
         state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, beside / "model.safetensors")
         (beside / CARD).write_text(
@@ -78,6 +79,7 @@ def read_artifact(
     links: Sequence[type[Link]] = (),
     interactions: Sequence[type[Interaction]] = (),
     sequence_encoders: Sequence[type[SequenceEncoder]] = (),
+    terms: Sequence[type[Term]] = (),
 ) -> Artifact:
     """The artifact in a folder, or in the folder of a finished run.
 
@@ -87,6 +89,7 @@ def read_artifact(
         links: your own links.
         interactions: your own interactions.
         sequence_encoders: your own encoders of sequences.
+        terms: your own terms.
 
     Raises:
         ArtifactError: no artifact, a damaged or newer one.
@@ -94,23 +97,30 @@ def read_artifact(
     """
     folder = artifact_folder(folder)
     index = read_index(folder)
+    if "model" not in index:
+        raise ArtifactError(
+            folder,
+            found="it holds two towers that find candidates, and no model that predicts tasks",
+            way_out="Ask it by `plait retrieve` (in Python `plait.retrieval.load`)",
+        )
     preprocessor = Preprocessor.load(folder / "preprocessor")
-    tasks = [task_from_json(task) for task in _read_json(folder / "tasks.json")]
+    tasks = [task_from_json(task) for task in read_json(folder / "tasks.json")]
     model = build_model(
         index["model"],
         (*ARCHITECTURES, *architectures),
         (*LINKS, *links),
         (*INTERACTIONS, *interactions),
         (*SEQUENCE_ENCODERS, *sequence_encoders),
+        (*TERMS, *terms),
     )(preprocessor.layout, tasks)
     model.load_state_dict(load_file(folder / "model.safetensors"))
     model.eval()
     return Artifact(
         model=model,
         preprocessor=preprocessor,
-        schema=Schema.from_json(_read_json(folder / "schema.json")),
-        tables=_read_tables(folder),
-        facts=_read_json(folder / "facts.json"),
+        schema=Schema.from_json(read_json(folder / "schema.json")),
+        tables=read_tables(folder),
+        facts=read_json(folder / "facts.json"),
         history=read_history(folder / "history") if (folder / "history").exists() else None,
     )
 
@@ -137,7 +147,7 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
 
 
 def _encoding(model: MultiTaskModel) -> dict[str, Any]:
-    """Gates and parts of `encode` that were chosen: a model without is written down as ever."""
+    """Gates, terms and encoders that were chosen: a model without is written down as ever."""
     found: dict[str, Any] = {}
     if model.gates:
         found["gates"] = [settings_of(gate) for gate in model.gates]
@@ -147,6 +157,8 @@ def _encoding(model: MultiTaskModel) -> dict[str, Any]:
         found["sequence_of"] = {
             name: settings_of(model.sequences.encoder(name)) for name in model.sequences.names
         }
+    if model.term_list:
+        found["terms"] = [settings_of(term) for term in model.term_list]
     return found
 
 
@@ -156,6 +168,7 @@ def build_model(
     links: Sequence[type[Link]] = LINKS,
     interactions: Sequence[type[Interaction]] = INTERACTIONS,
     sequence_encoders: Sequence[type[SequenceEncoder]] = SEQUENCE_ENCODERS,
+    terms: Sequence[type[Term]] = TERMS,
 ) -> Callable[..., MultiTaskModel]:
     """What builds the model of such settings, given a layout and tasks."""
     named = settings["architecture"]
@@ -165,6 +178,10 @@ def build_model(
         name: partial(choose(sequence_encoders, each, what="sequence encoder"), **arguments(each))
         for name, each in settings.get("sequence_of", {}).items()
     }
+    beside: list[TermFactory] = [
+        partial(choose(terms, each, what="term"), **arguments(each))
+        for each in settings.get("terms", [])
+    ]
     return partial(
         MultiTaskModel,
         architecture=partial(architecture, **arguments(named)),
@@ -173,6 +190,7 @@ def build_model(
         interaction=_interaction(settings.get("interaction"), interactions),
         sequence_of=encoders,
         factors=settings["factors"],
+        terms=beside,
         tower=tuple(settings["tower"]),
         dropout=settings["dropout"],
         id_dropout=settings["id_dropout"],
@@ -190,7 +208,8 @@ def _interaction(
     return partial(choose(interactions, named, what="interaction"), **arguments(named))
 
 
-def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
+def write_tables(folder: Path, tables: Sequence[Table]) -> None:
+    """Write side tables with their rows, so that an artifact joins as training did."""
     entries = []
     for table in tables:
         place = f"tables/{table.name}.parquet"
@@ -199,11 +218,12 @@ def _write_tables(folder: Path, tables: Sequence[Table]) -> None:
         assert isinstance(frame, pl.LazyFrame)
         frame.sink_parquet(folder / place)
         entries.append(asdict(replace(table, source=place)))
-    _write_json(folder / "tables.json", entries)
+    write_json(folder / "tables.json", entries)
 
 
-def _read_tables(folder: Path) -> tuple[Table, ...]:
-    entries = _read_json(folder / "tables.json")
+def read_tables(folder: Path) -> tuple[Table, ...]:
+    """The side tables that `write_tables` wrote."""
+    entries = read_json(folder / "tables.json")
     return tuple(
         Table(**{**_tupled(entry), "source": folder / entry["source"]}) for entry in entries
     )
@@ -213,11 +233,17 @@ def _tupled(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write one of the artifact's JSON files."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is what it is)
+def read_json(path: Path) -> Any:  # noqa: ANN401 (JSON is what it is)
+    """Read one of the artifact's JSON files.
+
+    Raises:
+        ArtifactError: it is no JSON.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -17,6 +17,7 @@ from .demo import demo
 from .drafting import init
 from .learn_curve import learn_curve
 from .models import models
+from .retrieval import embed, retrieve, towers
 from .studies import doctor, profile, report
 
 __all__ = ["app", "main"]
@@ -37,6 +38,9 @@ for command in (
     train,
     evaluate,
     predict,
+    towers,
+    retrieve,
+    embed,
     report,
     doctor,
     profile,

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .running import Run, train
 from .spec import Experiment, json_schema
+from .towers import TowersRun, train_towers
 
-__all__ = ["Experiment", "Run", "json_schema", "train"]
+__all__ = ["Experiment", "Run", "TowersRun", "json_schema", "train", "train_towers"]

@@ -14,7 +14,7 @@ from plait.errors import ArgumentTypeError
 from plait.methods import Method
 from plait.tasks import Task
 
-__all__ = ["check_arguments", "check_encoders", "check_gates"]
+__all__ = ["check_arguments", "check_encoders", "check_gates", "check_terms"]
 
 
 def check_arguments(
@@ -81,6 +81,17 @@ def check_encoders(interaction: object, sequence: object, sequence_of: object) -
             raise ArgumentTypeError(
                 f"sequence_of[{name!r}]", factory, wanted="`GRU4Rec` or `partial(GRU4Rec, …)`"
             )
+
+
+def check_terms(terms: object) -> None:
+    """See that terms are classes or `partial`s, in a list.
+
+    Raises:
+        ArgumentTypeError: naming the argument, what came and what to write.
+    """
+    for entry in _sequence("terms", terms, "[FPMC]"):
+        if not _builds(entry):
+            raise ArgumentTypeError("terms", entry, wanted="`FPMC` or `partial(FPMC, last=3)`")
 
 
 def _builds(value: object) -> bool:

@@ -25,6 +25,7 @@ from .tables import (
     METHOD,
     METRICS,
     MODEL,
+    RETRIEVAL,
     ROLES,
     SPLIT,
     TABLE,
@@ -100,6 +101,9 @@ class Document(Section):
     metrics: Annotated[Section, METRICS] = Field(
         default_factory=METRICS.table, description="how the model is judged"
     )
+    retrieval: Annotated[Part, RETRIEVAL] | None = Field(
+        None, description="two towers that find candidates, for `plait towers`"
+    )
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of `train` that the file gives, as objects."""
@@ -117,9 +121,18 @@ class Document(Section):
             "training": self.training.build(),
         }
 
+    def towers_arguments(self) -> dict[str, Any]:
+        """The arguments of `train_towers` that the file gives, as objects."""
+        given = self.arguments()
+        shared = ("log", "ratios", "schema", "tasks", "tables", "split", "history", "training")
+        retrieval = None if self.retrieval is None else self.retrieval.build()
+        return {**{name: given[name] for name in shared}, "retrieval": retrieval}
+
     @model_validator(mode="after")
     def _names_the_same_tasks(self) -> Document:
         problems = list(_across(self.arguments()))
+        if self.retrieval is not None:
+            problems += _wrong_positives(self.towers_arguments())
         if problems:
             raise PlacedError(problems)
         return self
@@ -161,12 +174,23 @@ def _across(arguments: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _refused(("balancing",), partial(arguments["balancer"].prepare, facts))
 
 
+def _wrong_positives(arguments: Mapping[str, Any]) -> Iterator[Problem]:
+    """Towers that are to learn from what is no task, or has no positives."""
+    tasks = {task.name: task for task in arguments["tasks"]}
+    yield from _refused(("retrieval",), partial(arguments["retrieval"].weights_of, tasks))
+
+
 def _unknown_sequences(arguments: Mapping[str, Any]) -> Iterator[Problem]:
-    """Encoders of what is no sequence; those of the history are known once its tasks are read."""
+    """Readers of what is no sequence; those of the history are known once its tasks are read."""
     known = [f.name for f in arguments["schema"].features if isinstance(f, Sequence)]
     history = arguments["history"]
     lists_items = isinstance(history, History) and history.sequence_length > 0
-    for name in arguments["sequence_of"] or {}:
+    read: list[tuple[KeyPath, str]]
+    read = [(("sequence_of", name), name) for name in arguments["sequence_of"] or {}]
+    for position, build in enumerate(arguments["terms"]):
+        name = build.keywords.get("sequence")
+        read += [] if name is None else [(("terms", position, "sequence"), name)]
+    for place, name in read:
         of_history = name.startswith("history.")
         if name not in known and not (of_history and lists_items):
             problem = str(UnknownNameError(name, what="sequence", known=known))
@@ -174,10 +198,10 @@ def _unknown_sequences(arguments: Mapping[str, Any]) -> Iterator[Problem]:
                 problem += (
                     " A history lists past items where `history.sequence_length` says how many."
                 )
-            yield Problem(("model", "sequence_of", name), problem)
+            yield Problem(("model", *place), problem)
 
 
-def _refused(path: KeyPath, check: Callable[[], None]) -> Iterator[Problem]:
+def _refused(path: KeyPath, check: Callable[[], object]) -> Iterator[Problem]:
     try:
         check()
     except PlaitError as error:

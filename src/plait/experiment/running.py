@@ -36,6 +36,7 @@ from plait.models import (
     InteractionFactory,
     MultiTaskModel,
     SequenceFactory,
+    TermFactory,
 )
 from plait.serving import Predictor, load
 from plait.settings import settings_of
@@ -54,7 +55,7 @@ from plait.training import (
 from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
 
-from .arguments import check_arguments, check_encoders, check_gates
+from .arguments import check_arguments, check_encoders, check_gates, check_terms
 
 MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
 """Settings of training that a resumed run may have otherwise: how long, not how."""
@@ -108,6 +109,7 @@ def train(
     sequence: SequenceFactory | None = None,
     sequence_of: Mapping[str, SequenceFactory] | None = None,
     factors: int = 32,
+    terms: Sequence[TermFactory] = (),
     tower: Sequence[int] = (64,),
     dropout: float = 0.2,
     id_dropout: float | None = None,
@@ -146,6 +148,8 @@ def train(
         sequence_of: for some sequences by name, another encoder.
         factors: width of the product of user and item (matrix factorisation) that stands beside
             the deep network; 0: none.
+        terms: build classical models beside the deep network: classes, or
+            `partial(FPMC, last=3)`.
         tower: widths of each task's own hidden layers.
         dropout: in the towers.
         id_dropout: share of rows on which a user's or item's vector is left out of the deep network
@@ -172,6 +176,7 @@ def train(
     check_arguments(schema, tasks, split, architecture, links, balancer, method)
     check_encoders(interaction, sequence, sequence_of)
     check_gates(gates)
+    check_terms(terms)
     folder = Path(out)
     settings = training or Training()
     warm_up(settings.engine)
@@ -207,6 +212,7 @@ def train(
         sequence=sequence,
         sequence_of=sequence_of,
         factors=factors,
+        terms=terms,
         tower=tower,
         dropout=dropout,
         id_dropout=usual_id_dropout(whole) if id_dropout is None else id_dropout,
@@ -253,6 +259,7 @@ def build(
     sequence: SequenceFactory | None = None,
     sequence_of: Mapping[str, SequenceFactory] | None = None,
     factors: int = 32,
+    terms: Sequence[TermFactory] = (),
     tower: Sequence[int] = (64,),
     dropout: float = 0.2,
     id_dropout: float = 0.0,
@@ -272,6 +279,7 @@ def build(
             sequence=sequence,
             sequence_of=sequence_of,
             factors=factors,
+            terms=terms,
             tower=tower,
             dropout=dropout,
             id_dropout=id_dropout,

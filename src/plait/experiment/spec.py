@@ -68,6 +68,10 @@ class Experiment:
         """The arguments of `train` that the file gives, as objects; all but `out` and the like."""
         return self.document.arguments()
 
+    def towers_arguments(self) -> dict[str, Any]:
+        """The arguments of `train_towers` that the file gives, as objects; all but `out`."""
+        return self.document.towers_arguments()
+
     def to_json(self) -> dict[str, Any]:
         """The file with overrides, paths and defaults filled in, as plain data."""
         return self.document.model_dump(mode="json", exclude_none=True)

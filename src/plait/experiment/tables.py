@@ -15,14 +15,18 @@ from pydantic import Field, create_model, model_validator
 
 from plait.architectures import ARCHITECTURES, GATES, LINKS, Widths
 from plait.balancing import BALANCERS, Preferring
+from plait.data.batch import Column, Layout
+from plait.data.batch import Table as VectorTable
 from plait.data.history import History
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Schema
 from plait.data.splits import ColumnSplit, RandomSplit, Split, TimeSplit, UserSplit
 from plait.methods import METHODS, PENALTIES, PRETEXTS, Method, SoftLabels
-from plait.models import ArchitectureFactory, InteractionFactory, SequenceFactory
+from plait.models import ArchitectureFactory, InteractionFactory, SequenceFactory, TermFactory
 from plait.modules.interactions import INTERACTIONS, Entry
 from plait.modules.sequences import SEQUENCE_ENCODERS
+from plait.modules.terms import TERMS
+from plait.retrieval import Retrieval
 from plait.tasks import TASK_KINDS
 from plait.training import Training
 
@@ -108,6 +112,32 @@ class SequencePart(Part):
         return self
 
 
+class TermPart(Part):
+    """A table that becomes a term once the features are known."""
+
+    def build(self) -> TermFactory:
+        """The term with its settings."""
+        kind: Callable[..., Any] = type(self).makes
+        return partial(kind, **self.settings())
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> TermPart:
+        # A sequence that it names is taken to be there.
+        named = [value for value in self.settings().values() if isinstance(value, str)]
+        lists = tuple(Column(name, "item", name) for name in named[:1] or ["past"])
+        layout = Layout(
+            tables=(VectorTable("user", 1, 1), VectorTable("item", 1, 1)),
+            ids=(Column("user", "user", "user"), Column("item", "item", "item")),
+            lists=lists,
+            sequences=tuple(column.name for column in lists),
+            user="user",
+            item="item",
+        )
+        with torch.device("meta"):
+            self.build()(layout)
+        return self
+
+
 def _by_class(
     what: str,
     kinds: Iterable[type],
@@ -132,6 +162,7 @@ ARCHITECTURE = _by_class(
 )
 INTERACTION = _by_class("interaction", INTERACTIONS, InteractionPart, without=["entries"])
 SEQUENCE = _by_class("sequence encoder", SEQUENCE_ENCODERS, SequencePart, without=["in_features"])
+TERM = _by_class("term", TERMS, TermPart, without=["layout"])
 RULE = _by_class("balancer", [kind for kind in BALANCERS if not issubclass(kind, Preferring)])
 BALANCER = _by_class("balancer", BALANCERS, forms={"rule": Annotated[Part, RULE] | None})
 PENALTY = _by_class("penalty", PENALTIES)
@@ -165,6 +196,7 @@ TASK = OneOf(
 
 TABLE = Of(table_of(Table, NamedPart, without=["name"], forms={"source": SourcePath}))
 TRAINING = Of(table_of(Training, Part))
+RETRIEVAL = Of(table_of(Retrieval, Part))
 HISTORY = Of(table_of(History, Part), switch=True)
 ROLES = Of(table_of(Schema, Section, title="Roles", without=["features"]))
 
@@ -199,6 +231,7 @@ MODEL = Of(
             "sequence",
             "sequence_of",
             "factors",
+            "terms",
             "tower",
             "dropout",
             "id_dropout",
@@ -212,6 +245,7 @@ MODEL = Of(
             "interaction": Annotated[Part, INTERACTION] | None,
             "sequence": Annotated[Part, SEQUENCE] | None,
             "sequence_of": dict[str, Annotated[Part, SEQUENCE]] | None,
+            "terms": tuple[Annotated[Part, TERM], ...],
         },
     )
 )

@@ -28,7 +28,7 @@ __all__ = [
     "write_first_layer",
 ]
 
-_NOT_IN_IT = ("towers.", "heads.", "links.", "factor_tables.", "pretext.")
+_NOT_IN_IT = ("towers.", "heads.", "links.", "factor_tables.", "terms.", "pretext.")
 _FILE, _TENSORS = "first_layer.json", "first_layer.safetensors"
 
 

@@ -16,6 +16,7 @@ from .model import (
 )
 from .preference import PreferenceGates, preferring, ray_of
 from .sequences import SequenceFactory
+from .terms import TermFactory
 from .tower import Tower
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MultiTaskModel",
     "PreferenceGates",
     "SequenceFactory",
+    "TermFactory",
     "Tower",
     "Trace",
     "cut_at",

@@ -20,6 +20,7 @@ from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, Rows, head_for
 from plait.modules import ListVectors, Run, Tables, mean_pool
 from plait.modules.interactions import Entry, Interacted
+from plait.modules.terms import Term
 from plait.tasks import Task, check_tasks
 
 from .cutting import apart
@@ -38,6 +39,7 @@ from .late import InteractionFactory, LateTerm, late_term
 from .own import OwnTables
 from .preference import PreferenceGates
 from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
+from .terms import TermFactory, built_terms, term_weights
 from .tower import Tower
 
 
@@ -47,8 +49,8 @@ class Fields(NamedTuple):
     An entry is a categorical's vector, a numeric's encoding, the vector of its bin (`age.bin`), a
     vector feature; and of the product of user and item, the vectors (`user.factors`) and each
     task's biases (`user.bias.click`); and where the interaction has a first order, each task's
-    numbers (`city.wide.click`). Entries of one width that follow one another and that all
-    tasks read lie side by side in one *run*.
+    numbers (`city.wide.click`); and the vectors of terms (`item.fpmc.past`). Entries of one width
+    that follow one another and that all tasks read lie side by side in one *run*.
 
     Attributes:
         runs: `[B, n * d]` by the names of the n entries of the run.
@@ -105,6 +107,7 @@ class MultiTaskModel(nn.Module):
         sequence_of: for some sequences by name, another encoder.
         factors: width of the product of user and item that is added to every task's parameters,
             with biases of both; 0: none. Without both keys among the features there is none.
+        terms: build classical models whose numbers each task weighs and adds to its parameters.
         tower: widths of the hidden layers between a task's representation and its head, where the
             task names none.
         dropout: in the towers.
@@ -133,6 +136,7 @@ class MultiTaskModel(nn.Module):
         sequence: SequenceFactory | None = None,
         sequence_of: Mapping[str, SequenceFactory] | None = None,
         factors: int = 32,
+        terms: Sequence[TermFactory] = (),
         tower: Sequence[int] = (64,),
         dropout: float = 0.2,
         id_dropout: float = 0.0,
@@ -192,6 +196,7 @@ class MultiTaskModel(nn.Module):
             self.heads[module_name(name)] = head_for(task)
         factored = self._factored() if factors else ()
         self.factor_tables = KeyTables(layout, factors, called="factors") if factored else None
+        self.terms = built_terms(terms, layout, readers)
         for name, task in self.tasks.items():
             out_features = self.head(name).out_features
             own = sum(widths[entry] for entry in self._visible.per_task[name])
@@ -208,6 +213,7 @@ class MultiTaskModel(nn.Module):
                 else None,
                 late=late_term(self.interaction, layout, entries, out_features, task=name),
                 gates=[each for each in bent if each is not None],
+                terms=term_weights(self.terms, readers, out_features, task=name),
             )
 
     @property
@@ -264,6 +270,10 @@ class MultiTaskModel(nn.Module):
                 own_runs, own_lists = term.wide.lookup(ids, batch.lists)
                 runs.update(own_runs)
                 lists.update(own_lists)
+        for beside in self.term_list:
+            own_runs, own_lists = beside.lookup(ids, batch.lists)
+            runs.update(own_runs)
+            lists.update(own_lists)
         scenario = None
         if self.layout.scenario is not None:
             scenario = ids[:, [c.name for c in self.layout.ids].index(self.layout.scenario)]
@@ -276,11 +286,10 @@ class MultiTaskModel(nn.Module):
         """The features, after they have met: `main` for all tasks, `per_task` hidden from some.
 
         The product of user and item and the biases stand in `per_task`, behind the features,
-        behind these what an interaction gives to each task, and last what gates of towers read.
-        Sequences go through their encoders;
-        other lists are pooled by their mean. Tokens, context, scenario and own inputs are there
-        where the architecture needs them; own inputs go through the same encoders and the same
-        interaction as `main`.
+        behind these what an interaction gives to each task, then what terms give, and last what
+        gates of towers read. Sequences go through their encoders; other lists are pooled by their
+        mean. Tokens, context, scenario and own inputs are there where the architecture needs
+        them; own inputs go through the same encoders and the same interaction as `main`.
         """
         kept = self._keys_kept(fields)
         runs = self._flat(fields, kept)
@@ -304,6 +313,7 @@ class MultiTaskModel(nn.Module):
                 past = [per_task[task]] if task in per_task else []
                 per_task[task] = torch.cat([*past, late.inputs(known, met.late, runs)], dim=1)
             main = met.main
+        self._add_terms(per_task, runs)
         own = {task: self._own_input(fields, each, kept) for task, each in fields.own.items()}
         needs = {*self.architecture.needs, *(n for gate in self._gates() for n in gate.needs)}
         context = [runs[name,] for name in self._keys if name in self._visible.shared]
@@ -429,6 +439,11 @@ class MultiTaskModel(nn.Module):
         return {task: tables for task, tables in found if isinstance(tables, OwnTables)}
 
     @property
+    def term_list(self) -> list[Term]:
+        """The classical models beside the network."""
+        return [term for term in self.terms.values() if isinstance(term, Term)]
+
+    @property
     def key_tables(self) -> list[KeyTables]:
         """Tables of users and items beside those of the features."""
         biases = [term.biases for term in self.factor_terms.values()]
@@ -438,6 +453,7 @@ class MultiTaskModel(nn.Module):
         """The looked-up vectors of users and items `[B, d]`, for a penalty on touched rows."""
         names = [name for tables in self.key_tables for name in tables.names]
         names += [name for term in self.late_terms.values() if term.wide for name in term.wide.keys]
+        names += [name for term in self.term_list for name in term.keys]
         found = [fields.runs[name,] for name in (*self._keys, *names)]
         own = fields.own.values()
         return found + [
@@ -449,6 +465,7 @@ class MultiTaskModel(nn.Module):
         beside = [storage for tables in self.key_tables for storage in tables.parameters()]
         wide = [term.wide for term in self.late_terms.values() if term.wide is not None]
         beside += [storage for tables in wide for storage in tables.parameters()]
+        beside += [storage for term in self.term_list for storage in term.tables.parameters()]
         return [*self.tables.parameters(), *self.own_tables.parameters(), *beside]
 
     def start_from_base_rates(self) -> None:
@@ -505,6 +522,19 @@ class MultiTaskModel(nn.Module):
         keys = {self.layout.user, self.layout.item}
         shared, per_task = self._visible
         return tuple(name for name in self.tasks if keys <= {*shared, *per_task[name]})
+
+    def _add_terms(self, per_task: dict[str, Tensor], runs: Mapping[Run, Tensor]) -> None:
+        """Put what terms give behind all else that goes past the shared network."""
+        given = {
+            name: term(term.vectors(runs))
+            for name, term in self.terms.items()
+            if isinstance(term, Term)
+        }
+        for task in self.tasks if given else ():
+            own = [given[name] for name in self.tower_of(task).terms]
+            if own:
+                past = [per_task[task]] if task in per_task else []
+                per_task[task] = torch.cat([*past, *own], dim=1)
 
     def _own_known(self, runs: Mapping[Run, Tensor]) -> dict[str, list[Tensor]]:
         """What a task alone reads that comes from no table."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from plait.architectures.gating import LayerGates
 from plait.modules import MLP
+from plait.modules.terms import TaskWeights
 
 from .factors import FactorTerm
 from .late import LateTerm
@@ -23,6 +24,7 @@ class Tower(nn.Module):
         dropout: in the hidden layers.
         factors: reads what follows the representation, past the hidden layers.
         late: reads what follows that.
+        terms: each read what follows, in order.
         gates: scale the hidden layers; they read what follows that, one after another.
     """
 
@@ -35,6 +37,7 @@ class Tower(nn.Module):
         dropout: float,
         factors: FactorTerm | None = None,
         late: LateTerm | None = None,
+        terms: nn.ModuleDict | None = None,
         gates: Sequence[LayerGates] = (),
     ) -> None:
         super().__init__()
@@ -44,12 +47,17 @@ class Tower(nn.Module):
         nn.init.xavier_uniform_(self.last.weight)
         self.factors = factors
         self.late = late
+        self.terms = nn.ModuleDict() if terms is None else terms
         self.gates = nn.ModuleList(gates)
 
     def forward(self, representation: Tensor) -> Tensor:
         """The head's parameters `[B, out]`."""
         deep = representation[:, : self.in_features]
-        terms = [term for term in (self.factors, self.late) if term is not None]
+        terms = [
+            term
+            for term in (self.factors, self.late, *self.terms.values())
+            if isinstance(term, FactorTerm | LateTerm | TaskWeights)
+        ]
         places = self._places([*terms, *self.layer_gates()])
         parameters: Tensor = self.last(self._hidden(deep, representation, places[len(terms) :]))
         for term, place in zip(terms, places, strict=False):
@@ -66,7 +74,9 @@ class Tower(nn.Module):
         hidden: Tensor = self.hidden(deep, factors) if factors else self.hidden(deep)
         return hidden
 
-    def _places(self, parts: Sequence[FactorTerm | LateTerm | LayerGates]) -> list[slice]:
+    def _places(
+        self, parts: Sequence[FactorTerm | LateTerm | TaskWeights | LayerGates]
+    ) -> list[slice]:
         """Where in the representation each part's input stands."""
         found, at = [], self.in_features
         for part in parts:

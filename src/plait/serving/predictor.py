@@ -23,6 +23,7 @@ from plait.errors import ConfigurationError, DataError
 from plait.models import preferring, ray_of
 from plait.modules.interactions import Interaction
 from plait.modules.sequences import SequenceEncoder
+from plait.modules.terms import Term
 from plait.tasks import Multiclass
 from plait.training import (
     Evaluation,
@@ -204,6 +205,7 @@ def load(
     links: Sequence[type[Link]] = (),
     interactions: Sequence[type[Interaction]] = (),
     sequence_encoders: Sequence[type[SequenceEncoder]] = (),
+    terms: Sequence[type[Term]] = (),
 ) -> Predictor:
     """The trained model of a finished run, ready for raw rows.
 
@@ -217,6 +219,7 @@ def load(
         links: your own links.
         interactions: your own interactions.
         sequence_encoders: your own encoders of sequences.
+        terms: your own terms.
 
     Raises:
         ArtifactError: no artifact, a damaged or newer one, or no kept states.
@@ -228,6 +231,7 @@ def load(
         links=links,
         interactions=interactions,
         sequence_encoders=sequence_encoders,
+        terms=terms,
     )
     if best_of is not None:
         artifact.model.load_state_dict(best_state_of(best_of, Path(folder) / "training"))

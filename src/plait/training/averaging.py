@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from .rows import RowKernels, row_kernels
+
+
+class _Model(Protocol):
+    """What is averaged."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters."""
 
 
 class WeightAverage:
@@ -26,7 +34,7 @@ class WeightAverage:
     """
 
     def __init__(
-        self, model: nn.Module, *, decay: float = 0.999, kernels: RowKernels | None = None
+        self, model: _Model, *, decay: float = 0.999, kernels: RowKernels | None = None
     ) -> None:
         self.decay = decay
         self._kernels = kernels or row_kernels("torch")

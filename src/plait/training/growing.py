@@ -11,6 +11,7 @@ from torch import Tensor
 from plait.errors import ArchitectureError, TaskError
 from plait.models import MultiTaskModel, module_name
 from plait.modules import Tables
+from plait.modules.terms import Term
 from plait.tasks import Multiclass
 
 
@@ -104,7 +105,7 @@ def _copy_tables(tables: Tables, older: Tables) -> None:
 def _copy_tables_beside(
     model: MultiTaskModel, older: MultiTaskModel, unlike_tasks: tuple[str, ...]
 ) -> None:
-    """Those of one task, of the product of user and item, and of an interaction's first order."""
+    """Those of one task, of user and item's product, of a first order, and of terms."""
     owned = older.tables_by_task
     for task, own in model.tables_by_task.items():
         if task in owned and task not in unlike_tasks:
@@ -119,6 +120,11 @@ def _copy_tables_beside(
         wide = earlier.get(task)
         if term.wide is not None and wide is not None and task not in unlike_tasks:
             _copy_tables(term.wide.tables, wide.tables)
+    for name, beside in model.terms.items():
+        if isinstance(beside, Term) and name in older.terms:
+            known = older.terms[name]
+            assert isinstance(known, Term)
+            _copy_tables(beside.tables, known.tables)
 
 
 def _owned(model: MultiTaskModel) -> Iterator[tuple[str, Tensor]]:

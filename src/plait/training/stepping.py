@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 from torch import Tensor, nn
 
-from plait.models import MultiTaskModel, module_name
+from plait.models import module_name
+from plait.tasks import Task
 
 from .averaging import WeightAverage
 from .optimizers import AdamW, Group, RowwiseAdagrad, merge_gradients
 from .rows import row_kernels
 from .settings import Training
+
+
+class Steppable(Protocol):
+    """A model whose parameters can be stepped: what a `Stepper` reads of it."""
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """Tasks by name, some of which may have rates of their own."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters."""
+
+    def table_parameters(self) -> list[nn.Parameter]:
+        """Those whose gradients are row-sparse."""
 
 
 class Stepper:
@@ -28,7 +44,7 @@ class Stepper:
 
     def __init__(
         self,
-        model: MultiTaskModel,
+        model: Steppable,
         settings: Training,
         *,
         total_steps: int,
@@ -118,9 +134,7 @@ def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
 
 
-def _dense_groups(
-    model: MultiTaskModel, settings: Training, rates: Mapping[str, float]
-) -> list[Group]:
+def _dense_groups(model: Steppable, settings: Training, rates: Mapping[str, float]) -> list[Group]:
     """Dense parameters by rate multiplier and decay; biases and gains are not decayed."""
     tables = {id(parameter) for parameter in model.table_parameters()}
     multipliers = {

@@ -126,3 +126,18 @@ def test_lists_of_items_need_no_number_beside_them(tmp_path: Path) -> None:
 def test_a_history_of_users_that_are_all_new_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"so what is remembered of users would say nothing"):
         prepared(log(80), UserSplit(valid=0.3, test=0.3), tmp_path, History(by=("user",)))
+
+
+@pytest.mark.parametrize("way", ["by time", "in folds"])
+def test_a_history_may_list_past_items_and_count_nothing(way: str, tmp_path: Path) -> None:
+    frame = with_parts(log(80))
+    if way == "by time":
+        frame = frame.sort("part").with_columns(time=pl.int_range(80))
+    history = History(features=(), sequence_length=3)
+    found = prepared(frame, FOLDS, tmp_path, history)
+    assert found.history is not None
+    assert found.history.names == ()
+    lists = found.history.transform(frame.head(5)).select("^history.*$")
+    assert "history.user.items" in lists.columns
+    assert lists.height == 5
+    assert found.train.batch(slice(None)).lists["history.user.items"].values.numel()

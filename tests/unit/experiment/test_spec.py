@@ -27,6 +27,8 @@ from plait.architectures import (
     Widths,
 )
 from plait.balancing import BALANCERS, PCD, Balancer, Equal, Fixed, MetaBalance, Weighted
+from plait.data.batch import Column, Layout
+from plait.data.batch import Table as VectorTable
 from plait.data.joins import Table
 from plait.data.schema import FEATURE_KINDS, Categorical, Feature, Numeric, Schema, Sequence
 from plait.data.splits import ColumnSplit, RandomSplit, TimeSplit, UserSplit
@@ -35,6 +37,7 @@ from plait.experiment.spec import Experiment, json_schema
 from plait.methods import METHODS, PENALTIES, JointFeatures, Method, Penalty
 from plait.modules.interactions import INTERACTIONS, Entry, Interaction
 from plait.modules.sequences import SEQUENCE_ENCODERS, SequenceEncoder
+from plait.modules.terms import TERMS, Term
 from plait.settings import settings_of
 from plait.tasks import TASK_KINDS, Binary, Task
 from plait.training import Training
@@ -99,6 +102,7 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "sequence": None,
         "sequence_of": None,
         "factors": 32,
+        "terms": (),
         "tower": (64,),
         "dropout": 0.2,
         "id_dropout": None,
@@ -208,6 +212,39 @@ def test_every_sequence_encoder_can_be_named(kind: type[SequenceEncoder], tmp_pa
         for factory in (arguments["sequence"], arguments["sequence_of"]["history"]):
             assert type(factory(4)) is kind
             assert settings_of(factory(4)) == settings_of(built)
+
+
+@pytest.mark.parametrize("kind", TERMS)
+def test_every_term_can_be_named(kind: type[Term], tmp_path: Path) -> None:
+    layout = Layout(
+        tables=(VectorTable("user", 3, 2), VectorTable("item", 4, 2)),
+        ids=(Column("user", "user", "user"), Column("item", "item", "item")),
+        lists=(Column("past", "item", "past"),),
+        sequences=("past",),
+        user="user",
+        item="item",
+    )
+    built = kind(layout)
+    for written in (f'"{kind.__name__}"', as_toml(settings_of(built))):
+        path = write(tmp_path, LEAST + f"model.terms = [{written}]")
+        (made,) = Experiment.read(path).arguments()["terms"]
+        assert type(made(layout)) is kind
+        assert settings_of(made(layout)) == settings_of(built)
+
+
+def test_wrong_terms_are_told_with_their_lines(tmp_path: Path) -> None:
+    text = f"""{LEAST}\
+features.sequence = ["clicks"]
+model.terms = [{{ name = "FPMC", sequence = "clikcs" }}, {{ name = "NCF", layers = [] }}]
+"""
+    assert _problems(write(tmp_path, text)) == [
+        "exp.toml:7: NCF needs `layers`: without any it says no more than the biases of user and "
+        "item, which the product has already. Give widths such as (64, 32, 16)."
+    ]
+    text = text.replace("[] }", "[4] }").replace('["clicks"]', '["clicks"]\nhistory = false')
+    assert _problems(write(tmp_path, text)) == [
+        "exp.toml:8: There is no sequence 'clikcs'. Did you mean 'clicks'? Known: clicks."
+    ]
 
 
 def test_settings_of_encoders_that_depend_on_the_log_are_checked_later(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ class _Numbers:
     def frame(self, begin: int, end: int) -> pl.DataFrame:
         """The numbers of some rows."""
         block = self.matrix[begin:end, self.places]
-        return numbers_frame(dict(zip(self.names, block.T, strict=True)))
+        return numbers_frame(dict(zip(self.names, block.T, strict=True)), len(block))
 
 
 def _least(block: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -111,7 +111,7 @@ class HistoryTables:
         seen = {name: self.sums[name].at(every.groups) for name, every in members.items()}
         now = None if self.time is None else instants(frame[self.time], column=self.time)
         found = self.formulas.columns(Past(seen, members, self.prior, now))
-        numbers = numbers_frame({name: found[name] for name in self.names})
+        numbers = numbers_frame({name: found[name] for name in self.names}, frame.height)
         if not self.sequences:
             return numbers
         assert codes.user is not None
@@ -128,8 +128,10 @@ class HistoryTables:
         return self.groups.vocabularies["item"].values
 
 
-def numbers_frame(columns: Mapping[str, NDArray[np.floating]]) -> pl.DataFrame:
-    """Columns of a history as float32, null where they cannot be known."""
+def numbers_frame(columns: Mapping[str, NDArray[np.floating]], rows: int) -> pl.DataFrame:
+    """Columns of a history as float32, null where they cannot be known; there may be none."""
+    if not columns:
+        return pl.DataFrame(height=rows)
     return pl.DataFrame(
         [
             pl.Series(name, np.ascontiguousarray(column, dtype=np.float32)).fill_nan(None)

@@ -44,6 +44,7 @@ def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> Multi
         sequence=given["sequence"],
         sequence_of=given["sequence_of"],
         factors=given["factors"],
+        terms=given["terms"],
         tower=given["tower"],
         dropout=given["dropout"],
         id_dropout=usual_id_dropout(log) if given["id_dropout"] is None else given["id_dropout"],
