@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+MOST_SECONDS = 600
+"""After these a piece of work hangs, and is ended."""
 _METHOD = "forkserver"
 _METHOD_ELSEWHERE = "spawn"
 _IMPORTED = [
@@ -44,12 +46,15 @@ def run_apart(
         settled = (cwd or Path.cwd(), dict(os.environ), files)
         process = context.Process(target=_settle_and_call, args=(settled, work, arguments))
         process.start()
-        process.join()
+        process.join(MOST_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(f"{work.__name__}{arguments} was not done within {MOST_SECONDS} s")
         said = [file.read_text(encoding="utf-8") if file.exists() else "" for file in files]
         code = process.exitcode
         process.close()
     assert code is not None
-    return subprocess.CompletedProcess((work.__name__, *arguments), code, *said)
+    return subprocess.CompletedProcess([work.__name__, *map(str, arguments)], code, *said)
 
 
 def run_plait(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
