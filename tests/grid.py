@@ -251,7 +251,7 @@ def main() -> None:
                 break
             if name not in done:
                 done[name] = _told(run, logs)
-                if len(done) % 50 == 0:
+                if len(done) % 10 == 0:
                     _write(arguments.keep, json.dumps(done))
     _write(arguments.keep, json.dumps(done))
     arguments.out.write_text(page(done, [name for name, _ in everything]), encoding="utf-8")

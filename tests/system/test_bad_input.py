@@ -237,6 +237,7 @@ def test_a_ranking_task_without_requests_is_refused(tmp_path: Path) -> None:
         ("tasks", ["click"], r"`tasks` got 'click'; it takes a Task"),
         ("tasks", Binary("click"), r"`tasks` got Binary.*it takes a list"),
         ("links", "Chain", r"`links` got 'Chain'; it takes a list"),
+        ("gates", ["ScenarioGate"], r"`gates` got 'ScenarioGate'; it takes a Gate"),
         ("architecture", "MMoE", r"`architecture` got 'MMoE'; it takes `MMoE` or `partial"),
         ("schema", ["age"], r"`schema` got \['age'\]; it takes a Schema"),
     ],

@@ -10,7 +10,7 @@ import torch
 from tests.unit.makers import Data, make_data, make_log, make_model, whole
 from torch.utils.flop_counter import FlopCounterMode
 
-from plait.architectures import CGC, PLE, MMoE, SharedBottom, SingleTask
+from plait.architectures import CGC, PLE, STEM, HoME, MMoE, SharedBottom, SingleTask
 from plait.data.schema import Categorical, Numeric, Schema
 from plait.models import ArchitectureFactory
 from plait.studies.profile.network import size_of
@@ -22,6 +22,8 @@ ARCHITECTURES = {
     "CGC": partial(CGC, layers=(8,)),
     "PLE": partial(PLE, layers=(8,)),
     "SingleTask": partial(SingleTask, layers=(16,)),
+    "HoME": partial(HoME, layers=(8,), gate_rank=2),
+    "STEM": partial(STEM, layers=(8,)),
 }
 
 
