@@ -22,6 +22,7 @@ from plait.balancing import (
     BaseRate,
     CAGrad,
     Cut,
+    DualProj,
     Equal,
     FairGrad,
     PCGrad,
@@ -79,9 +80,9 @@ def test_rules_that_hear_scale_see_longer_gradients_and_still_harm_no_task() -> 
     g = conflicting_triple()
     longer = g * np.array([[2.0], [0.5], [1.0]])
     found = stepped(Weighted(weights=WORTH, rule=UPGrad(surface="parameters")), g)
-    assert found == pytest.approx(3 * upgrad(longer), abs=2e-3)
-    assert (g @ found).min() > -1e-3
-    for kind in (PCGrad, CAGrad):
+    assert found == pytest.approx(3 * upgrad(longer), abs=1e-2)  # to what its ridge leaves
+    assert (g @ found).min() > -1e-2
+    for kind in (PCGrad, CAGrad, UPGrad, DualProj):
         found = stepped(Weighted(weights=WORTH, rule=kind(surface="parameters")), g)
         assert found == pytest.approx(stepped(kind(surface="parameters"), longer), abs=1e-9)
 
