@@ -78,6 +78,7 @@ def test_the_makefile_has_the_rules_that_a_page_names(page: Path) -> None:
 
 def _lower_bounds() -> dict[str, Version]:
     lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["fast"]]
+    lines += PROJECT["optional-dependencies"]["retrieve"]
     lines += [line for line in PROJECT["optional-dependencies"]["test"] if "pandas" in line]
     wanted = [Requirement(line) for line in lines]
     return {w.name: Version(s.version) for w in wanted for s in w.specifier if s.operator == ">="}

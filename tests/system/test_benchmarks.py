@@ -13,7 +13,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path for path in BENCHMARKS.glob("*.py") if not path.name.startswith("_"))
-NEED_DATA = ("funnel.py", "quality.py")
+NEED_DATA = ("branches.py", "funnel.py", "quality.py", "retrieval.py")
 PLAIN = (str, int, float, bool, type(None))
 
 
