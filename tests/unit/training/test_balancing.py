@@ -188,7 +188,8 @@ def test_case_57_every_rule_trains_through_trouble(data: Data, name: str, tasks:
             Trainer(model_of(data, 1, structure), SETTINGS, balancer=rule).fit(data.train)
         return
     steps = {5: 50, 2: 20, 1: 8}[tasks]
-    model, weights = model_of(data, tasks, structure), Weights()
+    model = model_of(data, tasks, structure, preference=rule.draws_preferences)
+    weights = Weights()
     supervised = Supervised(expected_shares(model, data.train), key_l2=0.1)
     trainer = Trainer(
         model,
@@ -212,7 +213,18 @@ def test_case_57_every_rule_trains_through_trouble(data: Data, name: str, tasks:
         assert all(0 <= c <= 1 for row in told["conflicts"].values() for c in row.values())
 
 
-WITH_STATE = ("RLW", "UW", "DWA", "STCH", "FAMO", "GradNorm", "PCGrad", "MetaBalance", "PCD")
+WITH_STATE = (
+    "RLW",
+    "UW",
+    "DWA",
+    "STCH",
+    "FAMO",
+    "GradNorm",
+    "PCGrad",
+    "MetaBalance",
+    "PCD",
+    "Rays",
+)
 
 
 @pytest.mark.parametrize("name", [*WITH_STATE, "FairGrad"])
@@ -229,12 +241,13 @@ def test_a_resumed_run_has_the_bits_of_one_that_never_stopped(
 
     structure = STRUCTURES[1]
     settings = replace(SETTINGS, max_steps=11, evaluate_steps=4, checkpoint_seconds=0.0)
-    straight = model_of(data, 3, structure)
+    rays = name == "Rays"
+    straight = model_of(data, 3, structure, preference=rays)
     history = Trainer(straight, settings, balancer=RULES[name]("shared")).fit(
         data.train, data.valid
     )
     for callbacks in ([Killer()], []):
-        model = model_of(data, 3, structure)
+        model = model_of(data, 3, structure, preference=rays)
         trainer = Trainer(
             model,
             settings,
