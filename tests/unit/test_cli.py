@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,14 +106,26 @@ class FakePredictor:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
 
-    def predict(self, source: str, *, keep: Sequence[str] = (), prefix: str = "") -> pl.DataFrame:
-        self.calls.append(("predict", source, keep, prefix))
+    def predict(
+        self,
+        source: str,
+        *,
+        keep: Sequence[str] = (),
+        prefix: str = "",
+        preference: Mapping[str, float] | None = None,
+    ) -> pl.DataFrame:
+        self.calls.append(("predict", source, keep, prefix, preference))
         return self.frame.with_columns(pl.lit("x").alias(name) for name in keep)
 
     def evaluate(
-        self, source: str, *, group_by: str | None = None, slices: Sequence[str] = ()
+        self,
+        source: str,
+        *,
+        group_by: str | None = None,
+        slices: Sequence[str] = (),
+        preference: Mapping[str, float] | None = None,
     ) -> Evaluation:
-        self.calls.append(("evaluate", source, group_by, slices))
+        self.calls.append(("evaluate", source, group_by, slices, preference))
         return EVALUATION
 
 
@@ -367,10 +379,11 @@ def test_a_mistake_does_not_remove_the_run(
 
 def test_evaluate_passes_on_its_options(plait: Command, model: FakePredictor) -> None:
     options = ("--group-by", "user", "--slice", "gender", "--slice", "age")
+    options += ("--preference", "like=0.7,buy=0.3")
     ended = plait("evaluate", "run", "new/*.csv", *options, "--json")
     loaded, judged = model.calls
     assert loaded == ("load", Path("run"), None)
-    assert judged == ("evaluate", "new/*.csv", "user", ["gender", "age"])
+    assert judged == ("evaluate", "new/*.csv", "user", ["gender", "age"], {"like": 0.7, "buy": 0.3})
     assert json.loads(ended.out) == {
         "run": "run",
         "rows": "new/*.csv",

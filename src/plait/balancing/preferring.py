@@ -85,7 +85,7 @@ class Weighted(Preferring):
         >>> rule.prepare({"click": TaskFacts(1.0, 0.2), "like": TaskFacts(1.0, 0.1)})
         >>> losses = {name: torch.ones((), requires_grad=True) for name in ("click", "like")}
         >>> rule.backward(losses, None)
-        {'click': 1.0, 'like': 0.5}
+        {'click': 2.0, 'like': 1.0}
 
     Args:
         weights: by task.
@@ -135,7 +135,7 @@ class Rays(Preferring):
         >>> rule = Rays()
         >>> rule.prepare({"click": TaskFacts(1.0, 0.2), "like": TaskFacts(1.0, 0.1)})
         >>> {task: round(share, 2) for task, share in rule.draw().items()}
-        {'click': 0.5, 'like': 0.5}
+        {'click': 0.4, 'like': 0.6}
 
     Args:
         rule: the other rule. None: `Equal`.
