@@ -378,8 +378,8 @@ def test_a_mistake_does_not_remove_the_run(
 
 
 def test_evaluate_passes_on_its_options(plait: Command, model: FakePredictor) -> None:
-    options = ("--group-by", "user", "--slice", "gender", "--slice", "age")
-    options += ("--preference", "like=0.7,buy=0.3")
+    options = ["--group-by", "user", "--slice", "gender", "--slice", "age"]
+    options += ["--preference", "like=0.7,buy=0.3"]
     ended = plait("evaluate", "run", "new/*.csv", *options, "--json")
     loaded, judged = model.calls
     assert loaded == ("load", Path("run"), None)
