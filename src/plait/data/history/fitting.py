@@ -49,11 +49,10 @@ class Fitted:
 
     def training_rows(self, begin: int, end: int) -> pl.DataFrame:
         """The history of some training rows, in their order: from other rows only."""
-        lists = [
+        return self.numbers.frame(begin, end).with_columns(
             windows.series(slice(begin, end), self.tables.item_values).alias(name)
             for name, windows in self.sequences.items()
-        ]
-        return pl.DataFrame([*self.numbers.frame(begin, end), *lists])
+        )
 
 
 def fit_history(

@@ -116,11 +116,10 @@ class HistoryTables:
             return numbers
         assert codes.user is not None
         users = codes.user.astype(np.int64)
-        lists = [
+        return numbers.with_columns(
             windows.series(users, self.item_values).alias(name)
             for name, windows in self.sequences.items()
-        ]
-        return pl.DataFrame([*numbers, *lists])
+        )
 
     @property
     def item_values(self) -> pl.Series:
