@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from _keeping import RUN, keep_runs, kept_runs
 from _report import Fact, Row
 from _sets import Recipe
 from rich.console import Console
@@ -78,7 +78,8 @@ def measure(
         path: remembers each run as soon as it is done; None: nothing is remembered.
         may_begin: whether there is time for another run.
     """
-    done = _remembered(path)
+    kept = kept_runs(path, {"rows": sizes.rows})
+    done = {Cell(*(row[name] for name in Cell._fields)): row for row in kept}
     names = [SUPERVISED, ALONE, *methods]
     cells = [
         Cell(seed, recipe.name, share, name)
@@ -94,7 +95,7 @@ def measure(
         if not may_begin():
             break
         done[cell] = _run(by_name[cell.name], cell, methods.get(cell.method), folder, sizes)
-        _remember(done.values(), path)
+        keep_runs(done.values(), path)
         left = (time.monotonic() - begun) / (count + 1) * (len(waiting) - count - 1)
         Console(stderr=True).print(
             f"{count + 1} of {len(waiting)} {cell}: auc {done[cell]['auc']:.4f}, "
@@ -148,8 +149,9 @@ def _run(recipe: Recipe, cell: Cell, method: Method | None, folder: Path, sizes:
         )
     told = run.evaluation.tasks[task.name]
     return {
-        "what": "run",
+        "what": RUN,
         **cell._asdict(),
+        "rows": sizes.rows,
         "task": task.name,
         **{metric: told[metric].value for metric in METRICS},
         "labels": int((kept & (frame["part"] == "train").to_numpy()).sum()),
@@ -199,18 +201,3 @@ def _values(
 def _number(fact: Fact) -> float:
     assert isinstance(fact, float)
     return fact
-
-
-def _remembered(path: Path | None) -> dict[Cell, Row]:
-    if path is None or not path.exists():
-        return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    runs = (row for row in rows if row["what"] == "run")
-    return {Cell(*(row[name] for name in Cell._fields)): row for row in runs}
-
-
-def _remember(rows: Iterable[Row], path: Path | None) -> None:
-    if path is not None:
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps({"rows": list(rows)}), encoding="utf-8")
-        part.replace(path)

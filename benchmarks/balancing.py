@@ -35,7 +35,6 @@ is made.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -50,6 +49,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from _fronts import coverage, descent, problems
+from _keeping import RUN, keep_runs, kept_runs, within
 from _report import Fact, Row, data_folder, parser, report
 from _sets import CENSUS_1, ML100K_TIME, STEAM, Recipe
 from _synthetic import SCHEMA, write_log
@@ -316,9 +316,10 @@ def _settings() -> dict[str, list[Setting]]:
 
 
 def _truth(arguments: argparse.Namespace) -> None:
-    began = time.monotonic()
+    began, may_begin = time.monotonic(), within(arguments.budget_minutes)
     path: Path | None = arguments.json
-    done = _kept(path, arguments.truth_rows)
+    runs = kept_runs(path, {"rows": arguments.truth_rows})
+    done = {(run["seed"], run["structure"], run["log"], run["rule"]): run for run in runs}
     training = Training() if arguments.truth_rows is None else Training(batch_size=DRAWN_BATCH)
     structures, seeds, rules = STRUCTURES, range(arguments.seeds), _settings()
     if arguments.smoke:
@@ -331,8 +332,7 @@ def _truth(arguments: argparse.Namespace) -> None:
     place: tuple[int, str] | None = None
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
         for number, key in enumerate(open_keys):
-            minutes = (time.monotonic() - began) / 60
-            if arguments.budget_minutes is not None and minutes >= arguments.budget_minutes:
+            if not may_begin():
                 break
             seed, structure, log, rule = key
             if place != (seed, log) or prepared is None:
@@ -342,8 +342,7 @@ def _truth(arguments: argparse.Namespace) -> None:
                 for setting in rules[rule]
             ]
             done[key] = _row(key, max(found, key=lambda pair: pair[0]), arguments.truth_rows)
-            if path is not None:
-                _keep(done.values(), path)
+            keep_runs(done.values(), path)
             _tell(key, len(done), len(keys), number + 1, time.monotonic() - began)
     report(_with_summary(done.values()), arguments)
 
@@ -449,7 +448,7 @@ def _row(key: Key, found: tuple[float, dict[str, float]], rows: int | None) -> R
     seed, structure, log, rule = key
     valid, by_test = found
     return {
-        "what": "run",
+        "what": RUN,
         "log": log,
         "structure": structure,
         "rule": rule,
@@ -458,24 +457,6 @@ def _row(key: Key, found: tuple[float, dict[str, float]], rows: int | None) -> R
         "valid": valid,
         "test": list(by_test.values()),
     }
-
-
-def _kept(path: Path | None, drawn: int | None) -> dict[Key, Row]:
-    """The runs that an earlier call left in the file."""
-    if path is None or not path.exists():
-        return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    runs = [row for row in rows if row["what"] == "run"]
-    others = {row.get("rows") for row in runs} - {drawn}
-    if others:
-        sys.exit(f"{path} holds runs with `--truth-rows` {others.pop()}, not {drawn}.")
-    return {(row["seed"], row["structure"], row["log"], row["rule"]): row for row in runs}
-
-
-def _keep(rows: Iterable[Row], path: Path) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps({"rows": list(rows)}), encoding="utf-8")
-    part.replace(path)
 
 
 def _with_summary(runs: Iterable[Row]) -> list[Row]:

@@ -3,6 +3,7 @@
     python benchmarks/learning.py --world --seeds 6 --json learning.json
     python benchmarks/learning.py --noise --seeds 3
     python benchmarks/learning.py --delay --seeds 5
+    python benchmarks/learning.py --cvr --settings 10 --seeds 3 --json cvr.json
     python benchmarks/learning.py --real --rows 20000 --seeds 3 --json real.json
 
 `--world` is the semi-supervised world of `plait.data.simulation`: mean test AUC of both tasks
@@ -21,22 +22,29 @@ learnt from, by what they come to in the end. `as known` takes the last three da
 their papers; `forward` and `bayes` are `SoftLabels` that know how long purchases take in the mean;
 `what comes in the end` takes the last three days as nobody knows them yet.
 
+`--cvr` draws settings of the simulated feed: rates, how tasks are related, how clicks select.
+Everyone learns purchases from one log and is judged on all rows of a fresh one by the distance to
+the true chance: a model of clicked rows `alone` (naive), one with the click as a second task, ESMM,
+ESCM2 with `ips` and `dr`, NISE, and ours, five teachers who label the unclicked rows.
+
 `--real` keeps 1, 5 and 10 % of the labels of each set's first binary task, the other tasks whole:
 its AUC, normalised entropy and PCOC beside those of supervised training, with all tasks and alone.
 A run is kept in the file of `--json` as soon as it is done, and a second call goes on from there;
-`--budget-minutes` ends a call in time. `--rows` caps the training rows of `--noise` and `--real`.
+`--budget-minutes` ends a call in time. `--rows` caps the training rows of `--noise` and `--real`,
+and is the size of a log of `--cvr`.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from _cvr import measure as cvr
 from _delay import delays
+from _keeping import within
 from _report import Row, data_folder, parser, report
 from _scarce import Sizes, capped, frame_of, measure
 from _sets import SETS
@@ -76,14 +84,18 @@ def main() -> None:
     made.add_argument("--world", action="store_true", help="the semi-supervised world")
     made.add_argument("--noise", action="store_true", help="a fifth of the labels turned round")
     made.add_argument("--delay", action="store_true", help="purchases that come days later")
+    made.add_argument("--cvr", action="store_true", help="pCVR of unclicked rows, drawn settings")
+    made.add_argument("--settings", type=int, default=10, help="of --cvr")
     made.add_argument("--real", action="store_true", help="real sets with few labels")
     made.add_argument(
         "--cells", default="", help="of --world: share/flip[/signal[/domain]], by comma"
     )
     made.add_argument("--sets", default=",".join(SETS), help="of --real")
     made.add_argument("--shares", default="0.01,0.05,0.1", help="of --real: labels that are kept")
-    made.add_argument("--rows", type=int, help="most training rows of --noise and --real")
-    made.add_argument("--budget-minutes", type=float, help="no run of --real begins after these")
+    made.add_argument("--rows", type=int, help="most training rows of --noise, --cvr and --real")
+    made.add_argument(
+        "--budget-minutes", type=float, help="no run of --cvr or --real begins after these"
+    )
     made.add_argument("--methods", default="", help="by comma; nothing: all")
     made.add_argument("--seeds", type=int, default=6, help="how many, from 0")
     arguments = made.parse_args()
@@ -104,9 +116,17 @@ def main() -> None:
     if arguments.delay or arguments.smoke:
         rows += delays(seeds=seeds, smoke=arguments.smoke)
         report(rows, arguments)
+    if arguments.cvr or arguments.smoke:
+        rows += cvr(
+            1 if arguments.smoke else arguments.settings,
+            seeds[:1] if arguments.smoke else seeds,
+            rows=500 if arguments.smoke else arguments.rows or 20_000,
+            path=None if arguments.smoke else arguments.json,
+            may_begin=within(arguments.budget_minutes),
+            steps=2 if arguments.smoke else None,
+        )
+        report(rows, arguments)
     if arguments.real and not arguments.smoke:
-        begun = time.monotonic()
-        budget = arguments.budget_minutes
         rows += measure(
             [SETS[name][0] for name in arguments.sets.split(",")],
             chosen,
@@ -115,7 +135,7 @@ def main() -> None:
             seeds=seeds,
             sizes=Sizes(arguments.rows),
             path=arguments.json,
-            may_begin=lambda: budget is None or time.monotonic() - begun < 60 * budget,
+            may_begin=within(arguments.budget_minutes),
         )
         report(rows, arguments)
 

@@ -27,34 +27,18 @@ log's own column, no product of user and item, and so differ by how they learn p
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
-import polars as pl
+from _cvr import KEY_L2, MODELS, Model, predict
 from _report import Row, parser, report
 from numpy.typing import NDArray
 
-from plait import (
-    ESCM2,
-    NISE,
-    Binary,
-    Chain,
-    RandomSplit,
-    SharedBottom,
-    SoftLabels,
-    Training,
-    train,
-)
-from plait.architectures import Link
-from plait.architectures.escm2 import Estimator
-from plait.data.simulation import FEED_SCHEMA, FeedSettings, FeedWorld, SimulatedLog
-from plait.methods import Method
+from plait import Training
+from plait.data.simulation import FeedSettings, FeedWorld
 from plait.metrics import paired_difference
-from plait.tasks import Task
 
 Floats = NDArray[np.float64]
 
@@ -65,38 +49,6 @@ WORLDS = {
     "ignorable": replace(PLAIN, selection=1.5),
     "non-ignorable": replace(PLAIN, hidden_selection=1.5),
 }
-PURCHASE = Binary("purchase", space="click == 1")
-KEY_L2 = 0.1
-"""With it the table of docs/simulation.md was measured."""
-
-
-class Model(NamedTuple):
-    """What is trained, and which output is its pCVR."""
-
-    tasks: tuple[Task, ...]
-    output: str
-    links: tuple[Link, ...] = ()
-    method: Method | None = None
-
-
-MODELS = {
-    "alone": Model((PURCHASE,), "purchase"),
-    "shared": Model((Binary("click"), PURCHASE), "purchase"),
-    "esmm": Model(
-        (Binary("click"), Binary("purchase", parents=("click",))),
-        "purchase_given_click",
-        (Chain(parent="click", child="purchase"),),
-    ),
-}
-
-
-for _estimator in get_args(Estimator):
-    _link = ESCM2(parent="click", child="purchase", estimator=_estimator, weight=1.0)
-    MODELS[_estimator] = MODELS["esmm"]._replace(links=(_link,))
-
-MODELS["nise"] = MODELS["shared"]._replace(links=(NISE(parent="click", child="purchase"),))
-MODELS["soft"] = MODELS["shared"]._replace(method=SoftLabels(tasks=("purchase",)))
-
 PAIRS = {
     "alone": ("esmm", "alone"),
     "shared": ("esmm", "shared"),
@@ -157,7 +109,7 @@ def _judge(
     found = {
         "truth": fresh.truth["p_purchase"].to_numpy(),
         "identified": fresh.truth["p_purchase_given_click"].to_numpy(),
-        **{name: _predict(model, log, fresh, training) for name, model in models.items()},
+        **{name: predict(model, log, fresh, training) for name, model in models.items()},
     }
     tenths = np.array_split(np.argsort(found["truth"], kind="stable"), 10)
     means = {
@@ -170,30 +122,6 @@ def _judge(
         if name != "truth"
     }
     return Judged(means, rmse)
-
-
-def _predict(
-    model: Model, log: SimulatedLog, fresh: SimulatedLog, training: Training
-) -> NDArray[np.float64]:
-    """The model's pCVR on every row of the fresh log."""
-    with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
-        run = train(
-            log.frame,
-            schema=FEED_SCHEMA,
-            tasks=model.tasks,
-            links=model.links,
-            method=model.method,
-            # Fixed, whatever the defaults become: a computed history or a product of user and item
-            # would blur what is compared.
-            architecture=SharedBottom,
-            history=False,
-            factors=0,
-            split=RandomSplit(valid=0.15, test=0.0, seed=training.seed),
-            training=training,
-            out=Path(scratch) / "run",
-        )
-        predicted = run.predictor.predict(fresh.frame)
-    return predicted[model.output].cast(pl.Float64).to_numpy()
 
 
 def _rows(world: str, judged: Sequence[Judged]) -> Iterator[Row]:

@@ -37,7 +37,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from _keeping import RUN, keep_runs, kept_runs
+from _keeping import RUN, keep_runs, kept_runs, within
 from _report import Fact, Row, data_folder, parser, report
 from _sets import SETS, Recipe
 from _trees import tuned_trees
@@ -109,7 +109,7 @@ class Given:
 def main() -> None:
     """Run what is missing, and report."""
     arguments = _arguments()
-    began = time.monotonic()
+    may_begin = within(arguments.budget_minutes)
     done = _done(arguments)
     seeds = range(1 if arguments.smoke else arguments.seeds)
     trials = 1 if arguments.smoke else arguments.trials
@@ -118,11 +118,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
         for seed, name in product(seeds, names):
             wanted = [model for model in models if (name, model, seed) not in done]
-            if not wanted or _is_over(began, arguments):
+            if not wanted or not may_begin():
                 continue
             given = _given(name, seed, arguments, Path(scratch))
             for model in wanted:
-                if _is_over(began, arguments):
+                if not may_begin():
                     break
                 clock = time.monotonic()
                 row = _run(name, model, given, _settings(trials, seed), arguments.rows)
@@ -162,19 +162,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _done(arguments: argparse.Namespace) -> dict[tuple[Fact, Fact, Fact], Row]:
-    """What an earlier call has done; with other trials or rows it is another measurement."""
-    runs = kept_runs(arguments.json)
-    asked = (1 if arguments.smoke else arguments.trials, arguments.rows)
-    others = {(run["trials"], run["most_rows"]) for run in runs} - {asked}
-    if others:
-        trials, rows = others.pop()
-        sys.exit(f"{arguments.json} has runs of --trials {trials} and --rows {rows}; name another")
+    trials = 1 if arguments.smoke else arguments.trials
+    runs = kept_runs(arguments.json, {"trials": trials, "most_rows": arguments.rows})
     return {(run["set"], run["model"], run["seed"]): run for run in runs}
-
-
-def _is_over(began: float, arguments: argparse.Namespace) -> bool:
-    budget = arguments.budget_minutes
-    return budget is not None and (time.monotonic() - began) / 60 >= budget
 
 
 def _settings(trials: int, seed: int) -> list[Setting]:
