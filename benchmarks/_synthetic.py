@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from plait import Binary, Categorical, Numeric, Schema, Sequence
 
-VOCABULARIES = np.geomspace(10, 1_000_000, 20).astype(np.int64)
+WIDEST = 1_000_000
+VOCABULARIES = np.geomspace(10, WIDEST, 20).astype(np.int64)
 NUM_NUMBERS = 8
 LONGEST_HISTORY = 20
 CHUNK_ROWS = 100_000
@@ -35,21 +36,30 @@ Ids = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 
-def write_log(path: Path, rows: int, *, seed: int = 0) -> None:
-    """Write a log to Parquet, chunk by chunk: the same rows for the same seed."""
+def write_log(path: Path, rows: int, *, seed: int = 0, widest: int = WIDEST) -> None:
+    """Write a log to Parquet, chunk by chunk: the same rows for the same seed.
+
+    Args:
+        path: of the file.
+        rows: of the log.
+        seed: of the draw.
+        widest: ids of the largest vocabulary; the smallest has ten.
+    """
+    sizes = VOCABULARIES if widest == WIDEST else np.geomspace(10, widest, 20).astype(np.int64)
     first = make_chunk(0, seed=seed, chunk=0)
     with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
         for chunk, start in enumerate(range(0, rows, CHUNK_ROWS)):
-            writer.write_table(make_chunk(min(CHUNK_ROWS, rows - start), seed=seed, chunk=chunk))
+            size = min(CHUNK_ROWS, rows - start)
+            writer.write_table(make_chunk(size, seed=seed, chunk=chunk, sizes=sizes))
 
 
-def make_chunk(rows: int, *, seed: int, chunk: int) -> pa.Table:
+def make_chunk(rows: int, *, seed: int, chunk: int, sizes: Ids = VOCABULARIES) -> pa.Table:
     """These rows, with about one click in ten rows and one purchase in ten clicks."""
     generator = np.random.default_rng([seed, chunk])
-    ids = np.stack([_skewed(generator, size, rows) for size in VOCABULARIES], axis=1)  # [N, C]
+    ids = np.stack([_skewed(generator, size, rows) for size in sizes], axis=1)  # [N, C]
     numbers = generator.normal(size=(rows, NUM_NUMBERS))
     lengths = generator.integers(0, LONGEST_HISTORY + 1, rows)
-    history = _skewed(generator, VOCABULARIES[-2], int(lengths.sum()))
+    history = _skewed(generator, sizes[-2], int(lengths.sum()))
     taste = _mean_taste(history, lengths)
     click = generator.random(rows) < _sigmoid(_logit(ids, numbers, taste, task=0) - 2.7)
     bought = generator.random(rows) < _sigmoid(_logit(ids, numbers, taste, task=1) - 2.7)

@@ -2,11 +2,16 @@
 
     OMP_NUM_THREADS=2 POLARS_MAX_THREADS=2 python benchmarks/memory.py --json memory.json
     python benchmarks/memory.py --rows 20000000 --shuffle-rows 4096 --steps 2000
+    python benchmarks/memory.py --rows 10000000 --labelled 0.01 --method "soft labels" --widest 1000
 
 A made log is prepared, trained on for an epoch (or for `--steps`) and judged by `plait.train` in a
 process of its own, which then predicts every row of the log anew. The anonymous memory of that
 process (what cannot be dropped, unlike pages of mapped files) is read from /proc all along.
 Training includes judging the validation rows. Linux only.
+
+`--labelled` leaves that share of the rows their labels, and `--method` is how the run learns:
+`soft labels` of two teachers, `hybrid` with one pass of stage A over all rows, or `joint`.
+`--widest` is the size of the largest vocabulary: with few ids, what grows with rows alone is seen.
 """
 
 from __future__ import annotations
@@ -17,15 +22,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 from _report import Row, parser, report
-from _synthetic import SCHEMA, TASKS, write_log
+from _synthetic import SCHEMA, TASKS, WIDEST, write_log
 
-from plait import RandomSplit, Training, load, train
+from plait import (
+    Binary,
+    FiniteDifference,
+    Hybrid,
+    JointFeatures,
+    RandomSplit,
+    SoftLabels,
+    Training,
+    load,
+    train,
+)
+from plait.methods import Method
 from plait.training import Callback, History
 
 GIB = 2**30
@@ -33,6 +51,12 @@ BAR_GIB = 3.0
 ROWS, SMOKE_ROWS = 5_000_000, 5_000
 SECONDS_BETWEEN_SAMPLES = 0.02
 SPLIT = RandomSplit(valid=0.05, test=0.1)
+METHODS: dict[str, Method | None] = {
+    "supervised": None,
+    "joint": JointFeatures(penalty=FiniteDifference(radius=0.2)),
+    "soft labels": SoftLabels(members=2),
+    "hybrid": Hybrid(pretext_epochs=1, head_epochs=1),
+}
 
 
 class Sample(NamedTuple):
@@ -49,11 +73,11 @@ class Marks(Callback):
         self.moments = {"prepare": time.monotonic()}
 
     def on_start(self, *, steps_done: int, total_steps: int) -> None:
-        """The log is prepared and the model is built."""
-        self.moments["train"] = time.monotonic()
+        """The log is prepared; of several trainings the first begins."""
+        self.moments.setdefault("train", time.monotonic())
 
     def on_end(self, history: History) -> None:
-        """What is left: judging the test rows, writing the artifact."""
+        """What is left after the last training: judging the test rows, writing the artifact."""
         self.moments["evaluate"] = time.monotonic()
 
 
@@ -64,10 +88,14 @@ def main() -> None:
         sys.exit("This benchmark reads /proc, which Linux has.")
     rows = SMOKE_ROWS if arguments.smoke else arguments.rows
     training = Training(epochs=1, max_steps=arguments.steps, shuffle_rows=arguments.shuffle_rows)
+    method, tasks = METHODS[arguments.method], TASKS
+    if arguments.labelled < 1:
+        known = f"n0 > {NormalDist().inv_cdf(1 - arguments.labelled):.6f}"
+        tasks = tuple(replace(task, observed=known) for task in TASKS)
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
         log = Path(scratch) / "log.parquet"
-        write_log(log, rows)
-        moments, samples = _watch(log, Path(scratch) / "run", training)
+        write_log(log, rows, widest=arguments.widest)
+        moments, samples = _watch(log, Path(scratch) / "run", training, method, tasks)
     report(list(_rows(moments, samples, rows, training, has_bar=not arguments.smoke)), arguments)
 
 
@@ -76,14 +104,19 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--rows", type=int, default=ROWS, help="of the log")
     made.add_argument("--steps", type=int, help="most steps of training; left out: an epoch")
     made.add_argument("--shuffle-rows", type=int, help="rows of a block, shuffled by blocks")
+    made.add_argument("--labelled", type=float, default=1.0, help="share of rows with labels")
+    made.add_argument("--method", choices=METHODS, default="supervised", help="way to learn")
+    made.add_argument("--widest", type=int, default=WIDEST, help="ids of the largest vocabulary")
     return made.parse_args()
 
 
-def _watch(log: Path, out: Path, training: Training) -> tuple[dict[str, float], list[Sample]]:
+def _watch(
+    log: Path, out: Path, training: Training, method: Method | None, tasks: Sequence[Binary]
+) -> tuple[dict[str, float], list[Sample]]:
     """Run in a fresh process, and read its memory until it ends."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(log, out, training, there))
+    process = context.Process(target=_run, args=(log, out, training, method, tasks, there))
     process.start()
     there.close()
     samples: list[Sample] = []
@@ -99,15 +132,23 @@ def _watch(log: Path, out: Path, training: Training) -> tuple[dict[str, float], 
     return moments, samples
 
 
-def _run(log: Path, out: Path, training: Training, connection: Connection) -> None:
+def _run(
+    log: Path,
+    out: Path,
+    training: Training,
+    method: Method | None,
+    tasks: Sequence[Binary],
+    connection: Connection,
+) -> None:
     """The process that is watched: one run, and predictions for all rows."""
     marks = Marks()
     train(
         log,
         schema=SCHEMA,
-        tasks=TASKS,
+        tasks=tasks,
         split=SPLIT,
         training=training,
+        method=method,
         callbacks=(marks,),
         out=out,
     )
