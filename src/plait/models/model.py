@@ -549,7 +549,9 @@ class MultiTaskModel(nn.Module):
         return torch.stack([into(entries[name]) for into, name in pairs], dim=1)  # [B, F, d]
 
     def _towers(self, representations: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {task: self.tower_of(task)(rep) for task, rep in representations.items()}
+        found = {task: self.tower_of(task)(rep) for task, rep in representations.items()}
+        # Where products are taken in bfloat16, what heads make of them is not.
+        return {task: p.float() if p.dtype == torch.bfloat16 else p for task, p in found.items()}
 
     def _gates(self) -> list[Gate]:
         return [gate for gate in self.gates if isinstance(gate, Gate)]

@@ -48,6 +48,10 @@ class Training:
             `compiled` needs numba (`plait[fast]`) and saves a few hundredths of a step on a
             processor, most with one thread and a small network. Both follow the same equations,
             write the same checkpoints and differ by rounding.
+        precision: of the products of matrices in training, forwards and backwards. `bf16` keeps 8
+            binary digits of a number in place of 24, which processors and GPUs with units for it
+            multiply in a half or less of the time; others are slower by it. Weights, tables,
+            losses, optimizers, checkpoints and everything that is predicted stay `fp32`.
         seed: of weights, order and dropout.
     """
 
@@ -69,6 +73,7 @@ class Training:
     monitor: Mapping[str, float] | None = None
     checkpoint_seconds: float = 30.0
     engine: Literal["torch", "compiled"] = "torch"
+    precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,6 +92,10 @@ class Training:
             )
         if self.engine not in ("torch", "compiled"):
             problems.append(f"`engine` is 'torch' or 'compiled', got {self.engine!r}")
+        if self.precision not in ("fp32", "bf16"):
+            problems.append(f"`precision` is 'fp32' or 'bf16', got {self.precision!r}")
+        elif self.precision == "bf16" and self.engine == "compiled":
+            problems.append("`engine` 'compiled' has no kernels for `precision` 'bf16'")
         weights = [] if self.monitor is None else self.monitor.values()
         if any(not weight >= 0 for weight in weights):
             problems.append(f"`monitor` must hold weights of at least 0, got {self.monitor}")

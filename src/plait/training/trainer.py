@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -175,7 +176,7 @@ class Trainer:
 
     def _step_as_drawn(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
         again = SecondLook(self._device()) if self.balancer.needs_second_look else None
-        with cuttable(self.balancer.surface):
+        with cuttable(self.balancer.surface), self._precision():
             losses = objective.losses(self.model, batch, self.stepper.steps)
         values = {name: float(loss.detach()) for name, loss in losses.tasks.items()}
         finite = self.guard.finite(losses.tasks, values, batch)
@@ -187,7 +188,9 @@ class Trainer:
         self.stepper.step()
         if again is not None and finite:
             step = self.stepper.steps - 1
-            self.balancer.after_step(again.losses(objective, self.model, batch, step))
+            with self._precision():
+                found = again.losses(objective, self.model, batch, step)
+            self.balancer.after_step(found)
         self._balance.add(weights, self.balancer.gradients)
         for name in finite:
             self._loss_sums[name] = self._loss_sums.get(name, 0.0) + values[name]
@@ -311,6 +314,11 @@ class Trainer:
         self._seconds_before = state["seconds"]
         if self._waited < self.settings.patience and not self._is_last(loader):
             self.history.stopped = ""  # the run was given more time than it had
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.settings.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._device().type, dtype=torch.bfloat16)
 
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
