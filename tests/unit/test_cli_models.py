@@ -13,6 +13,7 @@ from plait.architectures import ARCHITECTURES, GATES, LINKS
 from plait.cli import app
 from plait.modules.interactions import INTERACTIONS
 from plait.modules.sequences import SEQUENCE_ENCODERS
+from plait.modules.terms import TERMS
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def models(*words: object) -> Result:
 def test_it_lists_everything_that_a_file_can_name() -> None:
     ended = models()
     assert ended.exit_code == 0, ended.output
-    for kind in (*ARCHITECTURES, *GATES, *LINKS, *INTERACTIONS, *SEQUENCE_ENCODERS):
+    for kind in (*ARCHITECTURES, *GATES, *LINKS, *INTERACTIONS, *SEQUENCE_ENCODERS, *TERMS):
         assert f"{kind.__name__}: " in ended.stdout
         assert kind.when in ended.stdout
     assert "multiply-adds" not in ended.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,12 @@ class Term(nn.Module, ABC):
         reads: the entries that a task has to be allowed to read.
         names: what its vectors are called among those that `MultiTaskModel.lookup` gives.
         keys: those of `names` that are vectors of users and items.
+        about: what the schema must have, for the catalogue.
+        when: when to try it, likewise.
     """
+
+    about: ClassVar[str] = ""
+    when: ClassVar[str] = ""
 
     def __init__(
         self,

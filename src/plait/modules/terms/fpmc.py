@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +46,9 @@ class FPMC(Term):
             or a number below 1.
         UnknownNameError: `sequence` names none.
     """
+
+    about: ClassVar[str] = "an `item` among the features, and a sequence of items"
+    when: ClassVar[str] = "what comes next depends on what came just before"
 
     def __init__(
         self, layout: Layout, *, sequence: str | None = None, last: int = 5, width: int = 32

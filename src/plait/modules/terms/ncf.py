@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,9 @@ class NCF(Term):
     Raises:
         ArchitectureError: no user or item among the features, no layer, or a width below 1.
     """
+
+    about: ClassVar[str] = "a `user` and an `item` among the features"
+    when: ClassVar[str] = "the deep network has so much else to read that ids drown"
 
     def __init__(
         self,

@@ -17,12 +17,13 @@ from plait.architectures import ARCHITECTURES, Architecture, Encoded, Widths
 from plait.data.preparing import PreparedLog, prepare
 from plait.errors import ArchitectureError
 from plait.experiment import Experiment
-from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory
+from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory, TermFactory
 from plait.models.entries import learnt_entries
 from plait.models.late import late_term
 from plait.models.own import OwnTables
 from plait.modules.interactions import INTERACTIONS, Entry
 from plait.modules.sequences import SEQUENCE_ENCODERS
+from plait.modules.terms import TERMS
 from plait.studies.profile.building import log_of
 
 __all__ = ["LENGTH", "Cost", "Costs", "cost_of", "costs_for"]
@@ -60,18 +61,20 @@ class Costs:
         interactions: by the name of the interaction.
         encoders: by the name of the sequence encoder, all sequences of the schema together, each
             of `LENGTH` values.
+        terms: by the name of the classical model.
         own: the parts whose settings are those of the experiment.
     """
 
     structures: Mapping[str, Cost]
     interactions: Mapping[str, Cost] = field(default_factory=dict)
     encoders: Mapping[str, Cost] = field(default_factory=dict)
+    terms: Mapping[str, Cost] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
 
     @property
     def all(self) -> dict[str, Cost]:
         """Every part by its name."""
-        return {**self.structures, **self.interactions, **self.encoders}
+        return {**self.structures, **self.interactions, **self.encoders, **self.terms}
 
 
 def cost_of(
@@ -129,6 +132,7 @@ def costs_for(experiment: Experiment, *, cache: Path | None = None) -> Costs:
             kind.__name__: _read(prepared, own.get(kind.__name__, kind))
             for kind in SEQUENCE_ENCODERS
         },
+        {kind.__name__: _beside(bare, own.get(kind.__name__, kind)) for kind in TERMS},
         frozenset(own),
     )
 
@@ -136,6 +140,7 @@ def costs_for(experiment: Experiment, *, cache: Path | None = None) -> Costs:
 def _own(given: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """The experiment's own parts with their settings, by name, where the file names them."""
     named = [given.get(key) for key in ("architecture", "interaction", "sequence")]
+    named += given.get("terms", ())
     return {build.func.__name__: build for build in named if isinstance(build, partial)}
 
 
@@ -189,6 +194,22 @@ def _read(prepared: PreparedLog, build: SequenceFactory) -> Cost:
             encoder(values, torch.ones(_ROWS, length, dtype=torch.bool), target)
 
     return replace(_counted(encoders, run), gives=sum(encoders.widths.values()))
+
+
+def _beside(model: MultiTaskModel, build: TermFactory) -> Cost:
+    """The cost of a classical model beside the network."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            term = build(model.layout).eval()
+    except ArchitectureError as error:
+        return Cost(refused=str(error))
+    widths = {table.name: table.width for table in term.tables.tables}
+    vectors = [torch.zeros(_ROWS, widths[name]) for name in term.names]
+    cost = _counted(term, lambda: term(vectors))
+    tables = sum(storage.numel() for storage in term.tables.parameters())
+    return replace(
+        cost, parameters=cost.parameters - tables, tables=tables, gives=term.out_features
+    )
 
 
 def _counted(part: nn.Module, run: Callable[[], object]) -> Cost:

@@ -1,4 +1,4 @@
-"""What a part of a model says of itself: a structure, a gate, a link, an encoder."""
+"""What a part of a model says of itself: a structure, a gate, a link, an encoder, a term."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from plait.architectures import Architecture, Gate, Link, Need
 from plait.modules.interactions import Interaction
 from plait.modules.sequences import SequenceEncoder
+from plait.modules.terms import Term
 
 __all__ = ["Entry", "Kind", "entries", "entry_of"]
 
-Kind = type[Architecture | Gate | Link | Interaction | SequenceEncoder]
+Kind = type[Architecture | Gate | Link | Interaction | SequenceEncoder | Term]
 
 _PAPER = re.compile(r"`([^`<]+)<(https?://[^>\s]+)>`_")
 
@@ -27,7 +28,7 @@ _NEEDS: dict[Need, str] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A sharing structure, a gate, a link, an interaction or a sequence encoder.
+    """A sharing structure, a gate, a link, an interaction, a sequence encoder or a term.
 
     Attributes:
         name: as in an experiment file.
@@ -74,6 +75,8 @@ def _needs(kind: Kind) -> str:
     """What the schema or the tasks must have; an interaction takes any features."""
     if issubclass(kind, Link):
         return kind.ties
+    if issubclass(kind, Term):
+        return kind.about
     if issubclass(kind, SequenceEncoder):
         target = ", and the judged item, whose table it shares" if kind.reads_target else ""
         return f"a sequence among the features{target}"

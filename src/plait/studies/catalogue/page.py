@@ -9,6 +9,7 @@ from typing import Any
 from plait.architectures import ARCHITECTURES, GATES, LINKS
 from plait.modules.interactions import INTERACTIONS
 from plait.modules.sequences import SEQUENCE_ENCODERS
+from plait.modules.terms import TERMS
 from plait.studies.page.blocks import Block, Document, Section, Table
 from plait.studies.page.numbers import count
 
@@ -23,6 +24,7 @@ _PARTS: dict[str, tuple[str, Collection[Kind]]] = {
     "links": ("Links, over any structure: [model] links", LINKS),
     "interactions": ("Interactions, under any structure: [model] interaction", INTERACTIONS),
     "sequences": ("Sequence encoders: [model] sequence and sequence_of", SEQUENCE_ENCODERS),
+    "terms": ("Classical models beside the network: [model] terms", TERMS),
 }
 """What a file can name: the title of a section, and its classes, by the key in JSON."""
 
@@ -75,6 +77,9 @@ def _costs(costs: Costs) -> list[Block]:
     if costs.encoders:
         told = f"Encoders of all sequences, {LENGTH} values each. {settings}"
         blocks += _table(costs.encoders, costs.own, ("encoder", *columns), told)
+    if costs.terms:
+        told = f"Terms, without each task's weights. {settings}"
+        blocks += _table(costs.terms, costs.own, ("term", *columns), told)
     return blocks
 
 

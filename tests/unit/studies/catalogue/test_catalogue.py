@@ -24,6 +24,7 @@ from plait.architectures import (
 from plait.experiment import Experiment
 from plait.modules.interactions import INTERACTIONS
 from plait.modules.sequences import SEQUENCE_ENCODERS
+from plait.modules.terms import TERMS
 from plait.studies.catalogue import (
     Costs,
     catalogue_document,
@@ -38,7 +39,7 @@ TASKS = ["click", "like"]
 
 
 NO_PAPER = ("SingleTask", "OMoE", "MeanPooling", "SumPooling", "MaxPooling")
-KINDS = (*ARCHITECTURES, *GATES, *LINKS, *INTERACTIONS, *SEQUENCE_ENCODERS)
+KINDS = (*ARCHITECTURES, *GATES, *LINKS, *INTERACTIONS, *SEQUENCE_ENCODERS, *TERMS)
 
 
 def test_every_part_says_what_it_is_for_and_when_to_try_it() -> None:
@@ -61,6 +62,7 @@ def test_a_paper_s_title_and_the_needs_are_those_of_the_class() -> None:
     assert found["ScenarioGate"].needs == "the `scenario` among the features"
     assert found["GRU4Rec"].needs == "a sequence among the features"
     assert found["DIN"].needs.endswith("and the judged item, whose table it shares")
+    assert found["NCF"].needs == "a `user` and an `item` among the features"
 
 
 def test_parameters_and_multiply_adds_are_counted_by_hand() -> None:
@@ -114,6 +116,23 @@ def test_costs_of_interactions_and_encoders_are_those_of_the_parts(tmp_path: Pat
     assert plain.encoders["GRU4Rec"].parameters > 0
     assert plain.encoders["SASRec"].multiply_adds > plain.encoders["GRU4Rec"].parameters
     assert found.interactions["DCNMix"].parameters < plain.interactions["DCNMix"].parameters
+
+
+def test_costs_of_terms_are_those_of_their_networks_and_tables(tmp_path: Path) -> None:
+    settings = ["history.sequence_length=5"]
+    path = write_experiment(tmp_path, rows=400)
+    own = "model.terms=[{name='NCF', width=8, layers=[4]}]"
+    found = costs_for(Experiment.read(path, [*settings, own]))
+    plain = costs_for(Experiment.read(path, settings)).terms
+    layers = 64 * 64 + 64 * 32 + 32 * 16
+    assert plain["NCF"].multiply_adds == layers
+    assert plain["NCF"].parameters == layers + 64 + 32 + 16
+    assert plain["NCF"].gives == 16
+    assert found.own == {"MMoE", "NCF"}
+    assert found.terms["NCF"].parameters == 16 * 4 + 4
+    assert found.terms["NCF"].tables * 4 == plain["NCF"].tables > 0
+    assert plain["FPMC"].parameters == 0
+    assert plain["FPMC"].tables > 0 or "sequence" in plain["FPMC"].refused
 
 
 def test_the_page_shows_costs_and_what_is_refused() -> None:
