@@ -97,7 +97,17 @@ def test_a_run_is_told_as_json_and_kept(folder: Path) -> None:
     assert ended.stderr == ""
     document = json.loads(ended.stdout)
     assert set(document["recall"]) == {"valid", "test"}
-    assert call("towers", "feed.toml", "--out", "run").exit_code == 2
+    again = call("towers", "feed.toml", "--out", "run")
+    assert again.exit_code == 2
+    assert "--resume" in again.stderr
+    longer = call(
+        *("towers", "feed.toml", "--out", "run", "--set", "training.epochs=2", "--resume", "--json")
+    )
+    assert longer.exit_code == 0, longer.output
+    assert json.loads(Path("run/history.json").read_text("utf-8"))["epochs"][1]["number"] == 2
+    other = call("towers", "feed.toml", "--out", "run", "--set", "retrieval.k=3", "--resume")
+    assert other.exit_code == 2
+    assert "begun with other settings (retrieval changed)" in other.stderr
     assert call("towers", "feed.toml", "--out", "run", "--force", "--quiet").exit_code == 0
     assert folder.joinpath("run", "artifact", "items.parquet").exists()
 

@@ -88,7 +88,7 @@ def train(
     """Train a model as an experiment file says, judge it and save it."""
     folder = default_run(experiment) if out is None else out
     overrides = settings or []
-    go_on = _resume_command(experiment, overrides, folder, init_from=init_from, cache=cache)
+    go_on = resume_command(experiment, overrides, folder, init_from=init_from, cache=cache)
     with explained(debug=debug, go_on=go_on):
         from plait.experiment import Experiment
         from plait.experiment import train as train_run
@@ -252,15 +252,17 @@ def schema(*, debug: Debug = False) -> None:
         print_json(json_schema())
 
 
-def _resume_command(
+def resume_command(
     experiment: Path,
     overrides: Sequence[str],
     folder: Path,
     *,
-    init_from: Path | None,
+    init_from: Path | None = None,
     cache: Path | None,
+    command: str = "train",
 ) -> str:
-    words = ["plait", "train", str(experiment), "--out", str(folder)]
+    """What goes on with a run that was stopped."""
+    words = ["plait", command, str(experiment), "--out", str(folder)]
     for override in overrides:
         words += ["--set", override]
     for option, value in (("--init-from", init_from), ("--cache", cache)):

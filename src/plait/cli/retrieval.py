@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .commands import Debug, ExperimentFile, Json, PreparedLogs, Run, Set
+from .commands import Debug, ExperimentFile, Json, PreparedLogs, Run, Set, resume_command
 from .endings import explained
 from .files import check_output, claim_run, default_run, write_frame
 from .shown import print_json
@@ -42,6 +42,9 @@ def towers(
             "-towers.",
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", metavar="", help="Go on with a run that was stopped.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Remove the run that is in the folder.")
     ] = False,
@@ -55,13 +58,19 @@ def towers(
     """Train two towers that find candidates: the same file, with a table [retrieval]."""
     plain = default_run(experiment)
     folder = plain.with_name(f"{plain.name}-towers") if out is None else out
-    with explained(debug=debug):
+    overrides = settings or []
+    go_on = resume_command(experiment, overrides, folder, cache=cache, command="towers")
+    with explained(debug=debug, go_on=go_on):
         from plait.experiment import Experiment, train_towers
 
-        read = Experiment.read(experiment, settings or ())
-        claim_run(folder, resume=False, force=force)
+        read = Experiment.read(experiment, overrides)
+        claim_run(folder, resume=resume, force=force)
         run = train_towers(
-            **read.towers_arguments(), out=folder, cache=cache, told=None if quiet else _tell
+            **read.towers_arguments(),
+            out=folder,
+            cache=cache,
+            resume=resume,
+            told=None if quiet else _tell,
         )
         if as_json:
             recalls = {part: found.to_json() for part, found in run.recalls.items()}

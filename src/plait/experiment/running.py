@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -28,7 +27,6 @@ from plait.data.preparing import PreparedLog, prepare
 from plait.data.reading import Source
 from plait.data.schema import Schema
 from plait.data.splits import Split
-from plait.errors import ConfigurationError
 from plait.methods import Method
 from plait.methods.base import Plain
 from plait.models import (
@@ -56,10 +54,7 @@ from plait.training import History as TrainingHistory
 from plait.training.checkpoint import write_json
 
 from .arguments import check_arguments, check_encoders, check_gates, check_terms
-
-MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
-"""Settings of training that a resumed run may have otherwise: how long, not how."""
-
+from .claiming import MAY_CHANGE, check_same, claim
 
 ID_DROPOUT = 0.3
 """Where a history says much of what an id says, and goes on saying it of ids that are new."""
@@ -194,7 +189,7 @@ def train(
         ranks=ranks,
         history=remembered(history, schema),
     )
-    _claim(folder, resume=resume)
+    claim(folder, resume=resume)
     start = None if init_from is None else read_artifact(Path(init_from))
     prepared = prepare(
         whole,
@@ -221,7 +216,7 @@ def train(
     )
     if start is not None:
         grow_from(model, start.model)
-    _check_same(
+    check_same(
         folder,
         {
             "plait": version("plait"),
@@ -338,36 +333,3 @@ def _finish(
     write_json(metrics, folder / "metrics.json")
     told = (*prepared.notes, *course.notes)
     return Run(folder, evaluation, judged_on, course, told, artifact)
-
-
-def _claim(folder: Path, *, resume: bool) -> None:
-    """See that the folder is free, or that going on with what is in it was meant."""
-    kept = (folder / "training").rglob("checkpoint")
-    begun = next(kept, None) is not None or (folder / "metrics.json").exists()
-    if begun and not resume:
-        raise ConfigurationError(
-            f"{folder} holds a run already. Go on with it by `resume` (`--resume`), give another "
-            "`out`, or remove the folder."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The run's folder {folder} cannot be made: {error.strerror}. Give another `out`."
-        ) from error
-
-
-def _check_same(folder: Path, description: Mapping[str, Any]) -> None:
-    """Write down what a run is, or see that a resumed run still is what it was."""
-    path = folder / "run.json"
-    if not path.exists():
-        write_json(description, path)
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    now = json.loads(json.dumps(description))
-    changed = [key for key in now if now[key] != before.get(key)]
-    if changed:
-        raise ConfigurationError(
-            f"The run in {folder} was begun with other settings ({', '.join(changed)} changed), "
-            "so going on would mix two runs. Restore them, or give another `out`."
-        )

@@ -19,7 +19,6 @@ from plait.data.reading import Source
 from plait.data.schema import Schema
 from plait.data.splits import Split
 from plait.data.store import Store
-from plait.errors import ConfigurationError
 from plait.retrieval import (
     Catalogue,
     Epoch,
@@ -44,6 +43,8 @@ from plait.retrieval.sides import OF_USERS, Sides
 from plait.tasks import Task
 from plait.training import Training
 from plait.training.checkpoint import write_json
+
+from .claiming import MAY_CHANGE, check_same, claim
 
 __all__ = ["TowersRun", "train_towers"]
 
@@ -85,6 +86,7 @@ def train_towers(
     retrieval: Retrieval | None = None,
     training: Training | None = None,
     cache: str | Path | None = None,
+    resume: bool = False,
     told: Callable[[Epoch], None] | None = None,
 ) -> TowersRun:
     """Train, judge and save a model that finds candidates.
@@ -106,20 +108,19 @@ def train_towers(
             `History` the part counts that is known of a user before any item is.
         retrieval: what the towers are and what they learn from.
         training: rates, rows in a batch, epochs, patience and seed; what it says of labels,
-            sampling, tasks and checkpoints has no meaning here.
+            sampling, tasks and the time between checkpoints has no meaning here.
         cache: folder of prepared logs, shared by runs. None: inside the run.
+        resume: go on with a run that was stopped.
         told: called after each epoch.
 
     Raises:
-        ConfigurationError: `out` holds a run.
+        ConfigurationError: `out` holds a run and `resume` is false, or it was another run.
+        TrainingInterrupted: SIGINT or SIGTERM came; a checkpoint was written first.
         PlaitError: data, tasks or settings that do not fit; the message says which.
     """
     folder, settings = Path(out), training or Training()
     chosen = retrieval or Retrieval()
-    if (folder / "metrics.json").exists():
-        raise ConfigurationError(
-            f"{folder} holds a run already. Give another `out`, or remove the folder."
-        )
+    claim(folder, resume=resume)
     sides = sides_of(schema, tables, chosen)
     weights = chosen.weights_of({task.name: task for task in tasks})
     sources = (log,) if isinstance(log, str | Path) or not isinstance(log, Sequence) else log
@@ -138,8 +139,23 @@ def train_towers(
     model = _built(prepared, sides, chosen, seed=settings.seed)
     catalogue = Catalogue.of(pairs["train"])
     ask = _judges(prepared, pairs, catalogue, model, k=chosen.k)
+    check_same(
+        folder,
+        {
+            "plait": version("plait"),
+            "prepared": prepared.key,
+            "retrieval": asdict(chosen),
+            "training": {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE},
+        },
+    )
     course = fit_towers(
-        model, prepared.train, pairs["train"], settings=settings, judge=ask.get("valid"), told=told
+        model,
+        prepared.train,
+        pairs["train"],
+        settings=settings,
+        judge=ask.get("valid"),
+        told=told,
+        folder=folder / "training",
     )
     recalls = {part: judge() for part, judge in ask.items()}
     facts = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,10 @@ from torch import Tensor
 
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
-from plait.errors import DataError
+from plait.errors import DataError, TrainingInterrupted
 from plait.training import Training
+from plait.training.checkpoint import read_checkpoint, write_checkpoint
+from plait.training.interrupts import Interrupt, catch_interrupts
 from plait.training.stepping import Stepper
 
 from .exposures import Catalogue, Exposures, Floats
@@ -68,6 +72,15 @@ class FittedTowers:
             row["recall"] = None if np.isnan(row["recall"]) else row["recall"]
         return {"epochs": rows, "best": self.best}
 
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any]) -> FittedTowers:
+        """From what `to_json` gave."""
+        rows = [
+            {**row, "recall": math.nan if row["recall"] is None else row["recall"]}
+            for row in form["epochs"]
+        ]
+        return cls([Epoch(**row) for row in rows], form["best"])
+
 
 def fit_towers(
     model: TwoTower,
@@ -77,8 +90,11 @@ def fit_towers(
     settings: Training,
     judge: Callable[[], Recall] | None = None,
     told: Callable[[Epoch], None] | None = None,
+    folder: Path | None = None,
 ) -> FittedTowers:
     """Train both towers, and leave the weights of the best epoch in them.
+
+    A run that is stopped and taken up again gives the bits of one that never was.
 
     Args:
         model: to be trained.
@@ -87,9 +103,12 @@ def fit_towers(
         settings: rates, rows in a batch, epochs, patience and seed.
         judge: what says how good the model is after an epoch. None: the last epoch is the best.
         told: called after each epoch.
+        folder: where a checkpoint is written after each epoch, and when the run is asked to stop.
+            One that lies there is taken up. None: none.
 
     Raises:
         DataError: fewer than two items among the positives.
+        TrainingInterrupted: SIGINT or SIGTERM came; a checkpoint was written first.
     """
     liked = pairs.positives()
     if len(np.unique(liked.item)) < 2:
@@ -106,29 +125,131 @@ def fit_towers(
     objective = _Objective(model, ItemFrequency(liked.item), torch.from_numpy(weight), settings)
     total = len(loader) * settings.epochs
     stepper = Stepper(model, settings, total_steps=min(total, settings.max_steps or total))
-    course, best, waited, begun = FittedTowers(), -np.inf, 0, time.monotonic()
-    kept: dict[str, Tensor] = {}
-    with torch.random.fork_rng(devices=[]):
+    course = _Course(model, loader, stepper, settings, folder)
+    with torch.random.fork_rng(devices=[]), catch_interrupts() as interrupt:
         torch.manual_seed(settings.seed)
-        for number in range(1, settings.epochs + 1):
-            loss = _one_epoch(objective, loader, stepper, most=stepper.total_steps)
+        course.resume()
+        while not course.is_over:
+            loss = course.one_epoch(objective, interrupt)
             with stepper.averaged():
-                value = np.nan if judge is None else judge().value
-                if judge is None or value > best or not kept:
-                    kept = {name: t.detach().clone() for name, t in model.state_dict().items()}
-                    best, waited, course.best = value, 0, number
-                else:
-                    waited += 1
-            epoch = Epoch(number, loss, float(value), time.monotonic() - begun)
-            course.epochs.append(epoch)
-            log.info("epoch=%d loss=%.5f recall=%.5f", number, loss, value)
+                epoch = course.judged(loss, np.nan if judge is None else judge().value)
+            log.info("epoch=%d loss=%.5f recall=%.5f", epoch.number, loss, epoch.recall)
+            course.checkpoint()
             if told is not None:
                 told(epoch)
-            if waited >= settings.patience or stepper.steps >= stepper.total_steps:
-                break
-    model.load_state_dict(kept)
+    model.load_state_dict(course.kept)
     model.eval()
-    return course
+    return course.told
+
+
+class _Course:
+    """Where a training of towers stands, and the checkpoint that says so."""
+
+    def __init__(
+        self,
+        model: TwoTower,
+        loader: BatchLoader,
+        stepper: Stepper,
+        settings: Training,
+        folder: Path | None,
+    ) -> None:
+        self.model = model
+        self.loader = loader
+        self.stepper = stepper
+        self.settings = settings
+        self.folder = folder
+        self.told = FittedTowers()
+        self.kept: dict[str, Tensor] = {}
+        self._best, self._waited = -math.inf, 0
+        self._losses: list[float] = []
+        self._seconds_before, self._begun = 0.0, time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no epoch is left, or none was better for too long."""
+        return not self._losses and (
+            len(self.told.epochs) >= self.settings.epochs
+            or self._waited >= self.settings.patience
+            or not self._is_short_of_steps
+        )
+
+    @property
+    def _is_short_of_steps(self) -> bool:
+        return self.stepper.steps < self.stepper.total_steps
+
+    def one_epoch(self, objective: _Objective, interrupt: Interrupt) -> float:
+        """Step through what is left of an epoch; the mean loss over all of its batches."""
+        batches = objective.losses(self.loader) if self._is_short_of_steps else ()
+        for loss in batches:
+            self.stepper.zero_grad()
+            loss.backward()
+            self.stepper.step()
+            self._losses.append(float(loss.detach()))
+            if interrupt.signal is not None:
+                self.checkpoint()
+                place = None if self.folder is None else str(self.folder)
+                raise TrainingInterrupted(interrupt.signal, folder=place)
+            if not self._is_short_of_steps:
+                break
+        mean = float(np.mean(self._losses))
+        self._losses = []
+        return mean
+
+    def judged(self, loss: float, value: float) -> Epoch:
+        """Note an epoch, and keep the weights, as they now are, where they are the best."""
+        number = len(self.told.epochs) + 1
+        if math.isnan(value) or value > self._best or not self.kept:
+            self.kept = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+            self._best, self._waited, self.told.best = value, 0, number
+        else:
+            self._waited += 1
+        epoch = Epoch(number, loss, float(value), self._seconds())
+        self.told.epochs.append(epoch)
+        return epoch
+
+    def checkpoint(self) -> None:
+        """Write down everything that changes between steps."""
+        if self.folder is None:
+            return
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        tensors |= {f"kept.{name}": t for name, t in self.kept.items()}
+        tensors |= self.stepper.state_dict() | {"rng": torch.get_rng_state()}
+        state = {
+            "steps": self.stepper.steps,
+            "loader": self.loader.state_dict(),
+            "course": self.told.to_json(),
+            "waited": self._waited,
+            "losses": self._losses,
+            "seconds": self._seconds(),
+        }
+        write_checkpoint(self.folder / "checkpoint", tensors, state)
+
+    def resume(self) -> None:
+        """Take up the checkpoint, where there is one."""
+        found = None if self.folder is None else read_checkpoint(self.folder / "checkpoint")
+        if found is None:
+            return
+        tensors, state = found
+        self.model.load_state_dict(_beginning_with("model.", tensors))
+        self.kept = _beginning_with("kept.", tensors)
+        self.stepper.load_state_dict(tensors, steps=state["steps"])
+        torch.set_rng_state(tensors["rng"])
+        place = state["loader"]
+        if place["position"] >= len(self.loader) and not state["losses"]:
+            place = {**place, "epoch": place["epoch"] + 1, "position": 0}  # that epoch was judged
+        self.loader.load_state_dict(place)
+        self.told = FittedTowers.from_json(state["course"])
+        if self.told.best:
+            self._best = self.told.epochs[self.told.best - 1].recall
+        self._waited, self._losses = state["waited"], state["losses"]
+        self._seconds_before = state["seconds"]
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._begun
+
+
+def _beginning_with(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
 class _Objective:
@@ -142,8 +263,8 @@ class _Objective:
         self.weight = weight
         self.key_l2 = settings.key_l2
 
-    def step(self, loader: BatchLoader) -> Iterator[Tensor]:
-        """The loss of each batch of an epoch."""
+    def losses(self, loader: BatchLoader) -> Iterator[Tensor]:
+        """The loss of each batch of what is left of an epoch."""
         for batch in loader:
             found = self.model.train()(batch)
             items = batch.keys["item"]
@@ -157,18 +278,6 @@ class _Objective:
                 norms = [vector.square().sum(dim=1).mean() for vector in found.looked_up]
                 loss = loss + 0.5 * self.key_l2 * torch.stack(norms).sum()
             yield loss
-
-
-def _one_epoch(objective: _Objective, loader: BatchLoader, stepper: Stepper, *, most: int) -> float:
-    losses = []
-    for loss in objective.step(loader):
-        stepper.zero_grad()
-        loss.backward()
-        stepper.step()
-        losses.append(float(loss.detach()))
-        if stepper.steps >= most:
-            break
-    return float(np.mean(losses))
 
 
 def judged(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from plait import (
 )
 from plait.data.splits import Split
 from plait.experiment import TowersRun
+from plait.retrieval import Epoch
 from plait.tasks import Task
 
 SCHEMA = Schema(
@@ -84,6 +86,8 @@ def trained(
     history: bool = True,
     retrieval: Retrieval = SMALL,
     training: Training = FAST,
+    resume: bool = False,
+    told: Callable[[Epoch], None] | None = None,
 ) -> TowersRun:
     """A short run."""
     return train_towers(
@@ -96,4 +100,6 @@ def trained(
         retrieval=retrieval,
         training=training,
         out=out,
+        resume=resume,
+        told=told,
     )
