@@ -5,17 +5,10 @@ from __future__ import annotations
 from .cutting import cut_at, cuttable
 from .entries import entry_widths
 from .late import InteractionFactory
-from .model import (
-    ArchitectureFactory,
-    Fields,
-    ModelFactory,
-    MultiTaskModel,
-    Trace,
-    module_name,
-    rows_of,
-)
+from .model import ModelFactory, MultiTaskModel
 from .preference import PreferenceGates, preferring, ray_of
 from .sequences import SequenceFactory
+from .stages import ArchitectureFactory, Fields, Trace, module_name, rows_of
 from .terms import TermFactory
 from .tower import Tower
 

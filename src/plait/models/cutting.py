@@ -17,7 +17,8 @@ from torch import Tensor
 from plait.balancing import Cut, Surface
 
 if TYPE_CHECKING:
-    from .model import MultiTaskModel, Trace
+    from .model import MultiTaskModel
+    from .stages import Trace
 
 __all__ = ["apart", "cut_at", "cuttable"]
 

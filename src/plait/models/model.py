@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from plait.architectures import Architecture, Encoded, Gate, Link, MMoE, Shared, Widths
+from plait.architectures import Encoded, Gate, Link, MMoE, Shared
 from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
-from plait.heads import Head, Rows, head_for
+from plait.heads import Head, head_for
 from plait.modules import ListVectors, Run, Tables, mean_pool
 from plait.modules.interactions import Entry, Interacted
 from plait.modules.terms import Term
@@ -39,55 +38,9 @@ from .late import InteractionFactory, LateTerm, late_term
 from .own import OwnTables
 from .preference import PreferenceGates
 from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
+from .stages import ArchitectureFactory, Fields, Trace, conditional_bias, module_name, rows_of
 from .terms import TermFactory, built_terms, term_weights
 from .tower import Tower
-
-
-class Fields(NamedTuple):
-    """What `lookup` gives to `encode`.
-
-    An entry is a categorical's vector, a numeric's encoding, the vector of its bin (`age.bin`), a
-    vector feature; and of the product of user and item, the vectors (`user.factors`) and each
-    task's biases (`user.bias.click`); and where the interaction has a first order, each task's
-    numbers (`city.wide.click`); and the vectors of terms (`item.fpmc.past`). Entries of one width
-    that follow one another and that all tasks read lie side by side in one *run*.
-
-    Attributes:
-        runs: `[B, n * d]` by the names of the n entries of the run.
-        lists: the vectors of list features, not yet pooled.
-        scenario: int `[B]`, id of the scenario, where the schema has one among its features.
-        own: by task, the same entries from the task's own tables, where the architecture needs
-            them.
-    """
-
-    runs: Mapping[Run, Tensor]
-    lists: Mapping[str, ListVectors]
-    scenario: Tensor | None = None
-    own: Mapping[str, Fields] = {}
-
-    @property
-    def vectors(self) -> dict[str, Tensor]:
-        """Views of the runs: `[B, d_f]` by entry."""
-        return {
-            name: vector
-            for run, side_by_side in self.runs.items()
-            for name, vector in zip(run, side_by_side.chunk(len(run), dim=1), strict=True)
-        }
-
-
-class Trace(NamedTuple):
-    """The tensors between the stages of one forward pass: where gradients can be cut."""
-
-    fields: Fields
-    encoded: Encoded
-    shared: Shared
-    representations: dict[str, Tensor]
-
-
-class ArchitectureFactory(Protocol):
-    """Anything that builds a sharing structure: a class, or `partial(MMoE, num_experts=8)`."""
-
-    def __call__(self, widths: Widths, tasks: Sequence[str]) -> Architecture: ...
 
 
 class MultiTaskModel(nn.Module):
@@ -570,25 +523,7 @@ class MultiTaskModel(nn.Module):
         return next((d.task for d in self.derived if d.name == output), output)
 
 
-def module_name(task: str) -> str:
-    """The name of a task's module: a task may be called `type`, a module of torch may not."""
-    return f"of_{task}"
-
-
-def conditional_bias(joint: Tensor, parent: Tensor) -> Tensor:
-    """Logit of P(child | parent) from the logits of the joint event and of the parent."""
-    rate = (joint.sigmoid() / parent.sigmoid()).clamp(1e-6, 1 - 1e-6)
-    return torch.logit(rate)
-
-
-def rows_of(batch: Batch, task: str) -> Rows:
-    """What the head of a task may read of a batch."""
-    prefix = f"{task}."
-    extras = {k.removeprefix(prefix): v for k, v in batch.extras.items() if k.startswith(prefix)}
-    return Rows(batch.observed.get(task), extras, batch.keys.get("request"))
-
-
 ModelFactory = Callable[[Layout, Sequence[Task]], MultiTaskModel]
 """Builds a model for a layout: a class, a function or a `partial`."""
 
-__all__ = ["Fields", "ModelFactory", "MultiTaskModel", "Trace"]
+__all__ = ["ModelFactory", "MultiTaskModel"]
