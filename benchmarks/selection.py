@@ -81,7 +81,8 @@ def main() -> None:
     made.add_argument("--worlds", default=",".join(WORLDS), help="joined by commas")
     made.add_argument("--models", default=",".join(MODELS), help="joined by commas")
     arguments = made.parse_args()
-    models = {name: MODELS[name] for name in arguments.models.split(",")}
+    names = "alone,esmm,dr,nise" if arguments.smoke else arguments.models
+    models = {name: MODELS[name] for name in names.split(",")}
     worlds = ["ignorable"] if arguments.smoke else arguments.worlds.split(",")
     seeds = range(2 if arguments.smoke else arguments.seeds)
     rows, steps = (1_000, 10) if arguments.smoke else (arguments.rows, None)
