@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plait.errors import ConfigurationError
+from plait.errors import ArtifactError, ConfigurationError
 from plait.training.checkpoint import write_json
 
-__all__ = ["MAY_CHANGE", "check_same", "claim"]
+__all__ = ["MAY_CHANGE", "changed_since", "check_same", "claim"]
 
 MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
 """Settings of training that a resumed run may have otherwise: how long, not how."""
@@ -41,17 +41,30 @@ def check_same(folder: Path, description: Mapping[str, Any]) -> None:
     """Write down what a run is, or see that a resumed run still is what it was.
 
     Raises:
+        ArtifactError: what was written down is damaged.
         ConfigurationError: it is another one; says in what.
     """
-    path = folder / "run.json"
-    if not path.exists():
-        write_json(description, path)
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    now = json.loads(json.dumps(description))
-    changed = [key for key in now if now[key] != before.get(key)]
+    way_out = "Remove the run's folder, or give another `out`."
+    changed = changed_since(folder / "run.json", description, way_out=way_out)
     if changed:
         raise ConfigurationError(
             f"The run in {folder} was begun with other settings ({', '.join(changed)} changed), "
             "so going on would mix two runs. Restore them, or give another `out`."
         )
+
+
+def changed_since(path: Path, description: Mapping[str, Any], *, way_out: str) -> list[str]:
+    """Write down what is done in a folder; or which keys differ from what was written down.
+
+    Raises:
+        ArtifactError: what was written down is damaged.
+    """
+    now = json.loads(json.dumps(description))
+    if not path.exists():
+        write_json(now, path)
+        return []
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(path, found=f"it is damaged ({error})", way_out=way_out) from error
+    return [key for key in now if now[key] != before.get(key)]

@@ -21,6 +21,7 @@ from plait.errors import DataError, TrainingInterrupted
 from plait.training import Training
 from plait.training.checkpoint import read_checkpoint, write_checkpoint
 from plait.training.interrupts import Interrupt, catch_interrupts
+from plait.training.precision import multiplying
 from plait.training.stepping import Stepper
 
 from .exposures import Catalogue, Exposures, Floats
@@ -261,22 +262,24 @@ class _Objective:
         self.model = model
         self.frequency = frequency
         self.weight = weight
-        self.key_l2 = settings.key_l2
+        self.settings = settings
 
     def losses(self, loader: BatchLoader) -> Iterator[Tensor]:
         """The loss of each batch of what is left of an epoch."""
         for batch in loader:
-            found = self.model.train()(batch)
+            with multiplying(self.settings, batch.ids.device):
+                found = self.model.train()(batch)
+                scores = self.model.scores(found.user, found.item)
             items = batch.keys["item"]
             loss = in_batch_softmax(
-                self.model.scores(found.user, found.item),
+                scores.float(),
                 items,
                 self.frequency.log_q(items),
                 self.weight[batch.rows],
             )
-            if self.key_l2 > 0 and found.looked_up:
+            if self.settings.key_l2 > 0 and found.looked_up:
                 norms = [vector.square().sum(dim=1).mean() for vector in found.looked_up]
-                loss = loss + 0.5 * self.key_l2 * torch.stack(norms).sum()
+                loss = loss + 0.5 * self.settings.key_l2 * torch.stack(norms).sum()
             yield loss
 
 

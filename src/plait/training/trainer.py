@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -26,6 +25,7 @@ from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
 from .judging import fits, mix, scores
 from .objective import Losses, Objective, Supervised
+from .precision import multiplying
 from .prediction import predict_store
 from .second_look import SecondLook
 from .settings import Training
@@ -176,7 +176,7 @@ class Trainer:
 
     def _step_as_drawn(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
         again = SecondLook(self._device()) if self.balancer.needs_second_look else None
-        with cuttable(self.balancer.surface), self._precision():
+        with cuttable(self.balancer.surface), multiplying(self.settings, self._device()):
             losses = objective.losses(self.model, batch, self.stepper.steps)
         values = {name: float(loss.detach()) for name, loss in losses.tasks.items()}
         finite = self.guard.finite(losses.tasks, values, batch)
@@ -188,7 +188,7 @@ class Trainer:
         self.stepper.step()
         if again is not None and finite:
             step = self.stepper.steps - 1
-            with self._precision():
+            with multiplying(self.settings, self._device()):
                 found = again.losses(objective, self.model, batch, step)
             self.balancer.after_step(found)
         self._balance.add(weights, self.balancer.gradients)
@@ -314,11 +314,6 @@ class Trainer:
         self._seconds_before = state["seconds"]
         if self._waited < self.settings.patience and not self._is_last(loader):
             self.history.stopped = ""  # the run was given more time than it had
-
-    def _precision(self) -> AbstractContextManager[object]:
-        if self.settings.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self._device().type, dtype=torch.bfloat16)
 
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device

@@ -16,7 +16,7 @@ from tests.unit.retrieval.making import FAST, SMALL, trained
 
 from plait.data.batch import Batch
 from plait.data.loading import BatchLoader
-from plait.errors import CheckpointError, ConfigurationError, TrainingInterrupted
+from plait.errors import ArtifactError, CheckpointError, ConfigurationError, TrainingInterrupted
 from plait.experiment import TowersRun
 
 TRAINING = replace(FAST, epochs=3, average=0.9, patience=9)
@@ -108,4 +108,11 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     trained(tmp_path / "run", training=TRAINING)
     (tmp_path / "run" / "training" / "checkpoint" / "state.json").write_text("{", encoding="utf-8")
     with pytest.raises(CheckpointError, match="cannot be read"):
+        trained(tmp_path / "run", training=TRAINING, resume=True)
+
+
+def test_a_damaged_description_is_told(tmp_path: Path) -> None:
+    trained(tmp_path / "run", training=TRAINING)
+    (tmp_path / "run" / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="Remove the run's folder"):
         trained(tmp_path / "run", training=TRAINING, resume=True)

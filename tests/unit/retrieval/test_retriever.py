@@ -53,6 +53,16 @@ def test_two_runs_of_one_seed_have_the_same_bits(run: TowersRun, tmp_path: Path)
     assert [e.loss for e in again.history.epochs] == [e.loss for e in run.history.epochs]
 
 
+def test_towers_can_be_trained_in_bfloat16(run: TowersRun, tmp_path: Path) -> None:
+    narrow = replace(FAST, epochs=6, precision="bf16")
+    found = trained(tmp_path / "narrow", training=narrow)
+    # They may stop after another epoch.
+    losses, wide = ([e.loss for e in r.history.epochs][:3] for r in (found, run))
+    assert losses != wide
+    np.testing.assert_allclose(losses, wide, rtol=0.02)
+    assert vectors(pl.read_parquet(found.folder / "artifact" / "items.parquet")).dtype == np.float32
+
+
 def test_candidates_are_the_largest_products_of_the_exported_vectors(
     retriever: Retriever,
 ) -> None:

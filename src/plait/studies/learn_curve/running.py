@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -21,13 +20,13 @@ from plait.data.preparing import PreparedLog, prepare
 from plait.data.schema import Schema
 from plait.data.store import Store
 from plait.errors import (
-    ArtifactError,
     ConfigurationError,
     TaskError,
     TrainingInterrupted,
     UnknownNameError,
 )
 from plait.experiment import Experiment
+from plait.experiment.claiming import changed_since
 from plait.experiment.running import remembered
 from plait.metrics import primary_metric
 from plait.models import MultiTaskModel
@@ -367,18 +366,8 @@ def _make(folder: Path) -> None:
 
 def _claim(folder: Path, description: Mapping[str, Any]) -> None:
     """Write down what a study is, or see that the one in the folder is the same."""
-    path = folder / STUDY
-    now = json.loads(json.dumps(description))
-    if not path.exists():
-        write_json(now, path)
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(
-            path, found=f"it is damaged ({error})", way_out="Remove it, or the whole study."
-        ) from error
-    changed = [key for key in now if now[key] != before.get(key)]
+    way_out = "Remove it, or the whole study."
+    changed = changed_since(folder / STUDY, description, way_out=way_out)
     if changed:
         raise ConfigurationError(
             f"{folder} holds a study of something else ({', '.join(changed)} changed). Restore "
