@@ -1,0 +1,68 @@
+"""torchjd's own backward pass as a balancer, to stand beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from torch import Tensor
+from torch.nn import functional
+from torchjd.aggregation import WeightedAggregator
+from torchjd.autojac import jac_to_grad, mtl_backward
+
+from plait.balancing import Balancer, Cost, Cut, Surface
+from plait.models import MultiTaskModel
+
+__all__ = ["TheirBackward", "dense_lookups"]
+
+
+class TheirBackward(Balancer):
+    """`mtl_backward` and `jac_to_grad`: a gradient a task of every shared parameter.
+
+    torchjd does not go through row-sparse lookups (its Jacobian wants a `view` of them), so these
+    must be dense while it runs: see `dense_lookups`. What it leaves in a table's gradient is made
+    row-sparse again for our optimizer.
+
+    Args:
+        aggregator: theirs.
+    """
+
+    surface: Surface | None = "shared"
+    cost: Cost = "gradient a task"
+    needs_gradients = True
+
+    def __init__(self, aggregator: WeightedAggregator) -> None:
+        self.aggregator = aggregator
+        self.model: MultiTaskModel | None = None
+
+    def backward(
+        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
+    ) -> dict[str, float]:
+        """The step that torchjd's documentation shows, its features our cut."""
+        assert cut is not None
+        assert self.model is not None
+        if penalty is not None and penalty.requires_grad:
+            penalty.backward(retain_graph=True)
+        # Gates read what experts read, so that the graphs of two features overlap.
+        mtl_backward(list(losses.values()), features=list(cut.tensors), retain_graph=True)
+        parameters = [p for p in self.model.parameters() if getattr(p, "jac", None) is not None]
+        weights = jac_to_grad(parameters, self.aggregator)
+        for table in self.model.table_parameters():
+            if table.grad is not None:
+                table.grad = table.grad.to_sparse(1)
+        return dict(zip(losses, weights.tolist(), strict=True))
+
+
+@contextmanager
+def dense_lookups() -> Iterator[None]:
+    """Let lookups give dense gradients, whatever they ask for, until the block ends."""
+    plain = functional.embedding
+
+    def dense(input: Tensor, weight: Tensor, *, sparse: bool = False) -> Tensor:
+        return plain(input, weight, sparse=False)
+
+    functional.embedding = dense
+    try:
+        yield
+    finally:
+        functional.embedding = plain
