@@ -29,9 +29,10 @@ ml100k_time and steam200k of the catalogue, a world whose two tasks conflict, an
 are a thousand times apart. `--truth-rows N` draws N training rows of each log, half as many
 to validate and twice as many to test, by the seed, where whole logs would take days; batches then
 have 512 rows. Rules come innermost, then logs, structures and seeds, so that a part of the runs
-compares all rules on all logs. A run is kept in the file of `--json` as soon as it is done, and a
-second call goes on from there; `--budget-minutes` ends a call in time, and with 0 only the summary
-is made.
+compares all rules on all logs. `tuned static` weighs each task by a power of one over its loss
+before training: power 0 is `Equal`, with 1 all losses start at 1. A run is kept in the file of
+`--json` as soon as it is done, and a second call goes on from there; `--budget-minutes` ends a call
+in time, and with 0 only the summary is made.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 from _fronts import coverage, descent, problems
 from _keeping import RUN, keep_runs, kept_runs, within
 from _report import Fact, Row, data_folder, parser, report
@@ -91,19 +93,20 @@ from plait.balancing import (
     GradNorm,
     MetaBalance,
     PCGrad,
-    TaskFacts,
     UPGrad,
 )
 from plait.data.history import History
 from plait.data.log import Log
 from plait.data.preparing import PreparedLog, prepare
 from plait.data.splits import NO_PART, Split
+from plait.data.store import Store
 from plait.experiment.running import build
 from plait.metrics import paired_difference
 from plait.models import ArchitectureFactory, MultiTaskModel
 from plait.training import Callback, StepReport, Trainer, finish, fit_heads, predict_store
 from plait.training.judging import mix, scores
-from plait.training.setup import task_facts
+from plait.training.objective import Supervised
+from plait.training.setup import expected_shares, make_loader
 
 COSTS: dict[str, Callable[[], Balancer]] = {
     **{rule.__name__: rule for rule in (Equal, BaseRate, RLW, UW, IMTLL, GLS, DWA, STCH, FAMO)},
@@ -120,7 +123,10 @@ RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 """Of the dense layers: the four settings of a rule that has none of its own."""
 Key = tuple[int, str, str, str]
 """Seed, structure, log, rule."""
-Setting = tuple[Callable[[Mapping[str, TaskFacts]], Balancer], float]
+Starts = Callable[[], Mapping[str, float]]
+"""Measures each task's loss before training."""
+Setting = tuple[Callable[[Starts], Balancer], float]
+"""A rule, and the rate of the dense layers."""
 STRUCTURES: dict[str, ArchitectureFactory] = {"SharedBottom": SharedBottom, "MMoE": MMoE}
 
 
@@ -151,6 +157,7 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--table-rows", type=int, help="of the four largest tables of --cost")
     made.add_argument("--rules", default="", help="of --cost, by semicolon; nothing: all")
     made.add_argument("--seeds", type=int, default=3, help="of --truth")
+    made.add_argument("--first-seed", type=int, default=0, help="to share the seeds of --truth out")
     made.add_argument(
         "--truth-rows", type=int, help="training rows drawn of each log (default: all)"
     )
@@ -292,11 +299,23 @@ def _fronts(*, smoke: bool) -> Iterator[Row]:
         }
 
 
-def _power_of_base_rate(facts: Mapping[str, TaskFacts], *, power: float) -> Balancer:
-    """Static weights between equal ones and those of `BaseRate`, and beyond."""
-    rule = BaseRate()
-    rule.prepare(facts)
-    return Fixed(weights={task: rule.weight(task) ** power for task in facts})
+def _power_of_start(starts: Starts, *, power: float) -> Balancer:
+    """Static weights between equal ones and those under which all losses start at 1, and beyond."""
+    return Fixed(weights={task: start**-power for task, start in starts().items()})
+
+
+def _start_losses(model: MultiTaskModel, train: Store, training: Training) -> dict[str, float]:
+    """Each task's loss before the first step, the mean over batches."""
+    objective = Supervised(expected_shares(model, train))
+    model.eval()
+    with torch.no_grad():
+        found = [
+            objective.losses(model, batch, 0).tasks for batch in make_loader(model, train, training)
+        ]
+    return {
+        task: statistics.fmean(float(losses[task]) for losses in found if task in losses)
+        for task in model.tasks
+    }
 
 
 def _settings() -> dict[str, list[Setting]]:
@@ -308,10 +327,10 @@ def _settings() -> dict[str, list[Setting]]:
     def pairs(one: Callable[[], Balancer], other: Callable[[], Balancer]) -> list[Setting]:
         return [(lambda _, m=make: m(), rate) for make in (one, other) for rate in RATES[1:3]]
 
-    powers = (-0.5, 0.5, 1.0, 1.5)
+    powers = (0.0, 0.5, 1.0, 1.5)
     return {
         "Equal": same(Equal),
-        "tuned static": [(partial(_power_of_base_rate, power=p), 1e-3) for p in powers],
+        "tuned static": [(partial(_power_of_start, power=p), 1e-3) for p in powers],
         "RLW": same(RLW),
         "UW": pairs(UW, partial(UW, learning_rate=0.001)),
         "GLS": same(GLS),
@@ -331,7 +350,8 @@ def _truth(arguments: argparse.Namespace) -> None:
     runs = kept_runs(path, {"rows": arguments.truth_rows})
     done = {(run["seed"], run["structure"], run["log"], run["rule"]): run for run in runs}
     training = Training() if arguments.truth_rows is None else Training(batch_size=DRAWN_BATCH)
-    structures, seeds, rules = STRUCTURES, range(arguments.seeds), _settings()
+    first, rules, structures = arguments.first_seed, _settings(), STRUCTURES
+    seeds = range(first, first + arguments.seeds)
     if arguments.smoke:
         training = Training(max_steps=3, batch_size=64)
         rules = {name: rules[name][:2] for name in ("Equal", "FAMO", "FairGrad")}
@@ -380,7 +400,7 @@ def _run(
     make, rate = setting
     model = build(prepared, seed=seed, architecture=architecture)
     settings = replace(training, seed=seed, learning_rate=rate)
-    rule = make(task_facts(model, prepared.train))
+    rule = make(partial(_start_losses, model, prepared.train, settings))
     Trainer(model, settings, balancer=rule).fit(prepared.train, prepared.valid)
     finish(model, prepared.train, prepared.valid)
     assert prepared.valid is not None
