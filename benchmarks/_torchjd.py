@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch.nn import functional
 from torchjd.aggregation import WeightedAggregator
 from torchjd.autojac import jac_to_grad, mtl_backward
 
-from plait.balancing import Balancer, Cost, Cut, Surface
+from plait.balancing import Balancer, Cost, Look, Part, Surface, Weights
 from plait.models import MultiTaskModel
 
 __all__ = ["TheirBackward", "dense_lookups"]
@@ -35,10 +35,13 @@ class TheirBackward(Balancer):
         self.aggregator = aggregator
         self.model: MultiTaskModel | None = None
 
-    def backward(
-        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
-    ) -> dict[str, float]:
+    def decide(self, look: Look) -> Weights:
+        """What torchjd does in `apply`."""
+        return dict.fromkeys(look.losses, 1.0)
+
+    def apply(self, part: Part, weights: Weights, look: Look) -> None:
         """The step that torchjd's documentation shows, its features our cut."""
+        losses, penalty, cut = part
         assert cut is not None
         assert self.model is not None
         if penalty is not None and penalty.requires_grad:
@@ -46,11 +49,10 @@ class TheirBackward(Balancer):
         # Gates read what experts read, so that the graphs of two features overlap.
         mtl_backward(list(losses.values()), features=list(cut.tensors), retain_graph=True)
         parameters = [p for p in self.model.parameters() if getattr(p, "jac", None) is not None]
-        weights = jac_to_grad(parameters, self.aggregator)
+        jac_to_grad(parameters, self.aggregator)
         for table in self.model.table_parameters():
             if table.grad is not None:
                 table.grad = table.grad.to_sparse(1)
-        return dict(zip(losses, weights.tolist(), strict=True))
 
 
 @contextmanager

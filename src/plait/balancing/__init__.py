@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .aligned_mtl import AlignedMTL
 from .auxiliary import PCD, MetaBalance
-from .base import Balancer, Cost, LossBalancer, StaticBalancer, TaskFacts
+from .base import Balancer, Cost, LossBalancer, Part, StaticBalancer, TaskFacts, Weights
 from .cagrad import CAGrad
 from .cut import Cut, Gradients, Surface
 from .dualproj import DualProj
@@ -15,6 +15,7 @@ from .gls import GLS
 from .gradient import GradientBalancer
 from .gradnorm import GradNorm
 from .imtl_g import IMTLG
+from .look import Look
 from .mgda import MGDA
 from .pcgrad import PCGrad
 from .preferring import Preferring, Rays, Weighted
@@ -76,9 +77,11 @@ __all__ = [
     "GradNorm",
     "GradientBalancer",
     "Gradients",
+    "Look",
     "LossBalancer",
     "MetaBalance",
     "PCGrad",
+    "Part",
     "Preferring",
     "Rays",
     "StaticBalancer",
@@ -86,4 +89,5 @@ __all__ = [
     "TaskFacts",
     "UPGrad",
     "Weighted",
+    "Weights",
 ]

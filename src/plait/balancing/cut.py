@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["SURFACES", "Cut", "Gradients", "Surface", "gramian", "read_gradients", "shared_places"]
+__all__ = ["SURFACES", "Cut", "Gradients", "Surface", "TaskGradients", "read_gradients"]
 
 Surface = Literal["shared", "encoded", "tables", "parameters"]
 """Where a rule reads each task's gradient.
@@ -81,25 +81,3 @@ def read_gradients(losses: Mapping[str, Tensor], tensors: Sequence[Tensor]) -> T
         else (None,) * len(tensors)
         for task, loss in losses.items()
     }
-
-
-def shared_places(gradients: TaskGradients) -> list[int]:
-    """Places of the tensors that two losses or more reach: the graph says what is shared."""
-    reached = zip(*gradients.values(), strict=True)
-    return [
-        place for place, row in enumerate(reached) if sum(entry is not None for entry in row) > 1
-    ]
-
-
-@torch.no_grad()
-def gramian(gradients: TaskGradients, places: Sequence[int]) -> Tensor:
-    """Inner products of the tasks' gradients over some tensors: float64 `[T, T]`, on the CPU."""
-    total = torch.zeros(len(gradients), len(gradients), dtype=torch.float64)
-    for place in places:
-        found = [(k, g[place]) for k, g in enumerate(gradients.values())]
-        there = [(k, gradient) for k, gradient in found if gradient is not None]
-        rows = torch.stack([gradient.flatten() for _, gradient in there])
-        rows = rows if rows.dtype == torch.float64 else rows.float()
-        numbers = torch.tensor([k for k, _ in there])
-        total[numbers.unsqueeze(1), numbers] += (rows @ rows.T).double().cpu()
-    return total

@@ -9,6 +9,7 @@ from typing import Any
 from .adam import TaskAdam
 from .base import Cost, LossBalancer, TaskFacts
 from .checks import check_least, check_losses, check_positive
+from .look import mean_over_processes
 from .softmax import softmax
 
 __all__ = ["FAMO"]
@@ -74,6 +75,7 @@ class FAMO(LossBalancer):
 
     def after_step(self, losses: Mapping[str, float]) -> None:
         """Move ξ by how far each logarithm of a loss fell."""
+        losses = mean_over_processes(losses)
         fallen = {
             task: math.log(before) - math.log(losses[task] + EPSILON)
             for task, before in self._before.items()

@@ -10,17 +10,9 @@ from torch import Tensor
 
 from plait.errors import ConfigurationError, TrainingError
 
-from .base import Balancer, Cost, preferred, weighted_backward
-from .cut import (
-    SURFACES,
-    Cut,
-    Gradients,
-    Surface,
-    TaskGradients,
-    gramian,
-    read_gradients,
-    shared_places,
-)
+from .base import Balancer, Cost, Part, Weights, in_effect, preferred, weighted_backward
+from .cut import SURFACES, Gradients, Surface
+from .look import Look, processes
 
 __all__ = ["GradientBalancer"]
 
@@ -78,50 +70,36 @@ class GradientBalancer(Balancer):
             losses: of these tasks, in the order of the rows.
         """
 
-    def backward(
-        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
-    ) -> dict[str, float]:
-        """Read each task's gradient at the cut, weigh them, and run one backward pass.
+    def look(self, look: Look, part: Part, *, is_only: bool = False) -> None:
+        """Read each task's gradient at the cut; not where there is but one task in the step.
 
         Raises:
-            ConfigurationError: no cut, or nothing at it that two tasks share.
-            TrainingError: the rule gave weights that are not finite.
+            ConfigurationError: no cut.
         """
-        self.gradients = None
-        if len(losses) < 2:
-            alone = preferred(dict.fromkeys(losses, 1.0), self.preference)
-            weighted_backward(losses, alone, penalty)
-            return alone
-        if cut is None:
+        if is_only and len(part.losses) < 2 and processes() == 1:
+            look.add(part.losses)
+            return
+        if part.cut is None:
             raise ConfigurationError(
                 f"{type(self).__name__} needs a `cut`: the tensors at which it reads gradients."
             )
-        found = read_gradients(losses, cut.tensors)
-        places = shared_places(found)
-        if not places:
-            raise ConfigurationError(self._nothing_shared(losses))
-        weights = self._weights(found, places, losses)
-        kept = {task: loss for task, loss in losses.items() if weights[task] is not None}
-        in_effect = {task: weight or 0.0 for task, weight in weights.items()}
-        if cut.surface == "parameters":
-            _backward_to_parameters(kept, in_effect, penalty, cut.tensors, found)
-        else:
-            weighed = {
-                cut.tensors[place]: _weighed(column, in_effect)
-                for place in places
-                if (column := _column(found, place, kept))
-            }
-            del found  # a gradient a task: too much to hold beside a backward pass
-            _backward_through(kept, penalty, weighed)
-        return in_effect
+        look.add(part.losses, part.cut)
 
-    def _weights(
-        self, found: TaskGradients, places: Sequence[int], losses: Mapping[str, Tensor]
-    ) -> dict[str, float | None]:
-        """The weights by task; None for one whose gradient is not finite."""
-        products = gramian(found, places)
+    def decide(self, look: Look) -> Weights:
+        """The weights by the inner products of the gradients.
+
+        Raises:
+            ConfigurationError: there is nothing at the cut that two tasks share.
+            TrainingError: the rule gave weights that are not finite.
+        """
+        self.gradients = None
+        tasks = tuple(look.losses)
+        if len(tasks) < 2:
+            return preferred(dict.fromkeys(tasks, 1.0), self.preference)
+        if not look.shared:
+            raise ConfigurationError(self._nothing_shared(tasks))
+        products = look.gramian()
         squares = products.diagonal().tolist()
-        tasks = tuple(losses)
         is_finite = [square < float("inf") for square in squares]
         weights: dict[str, float | None] = {
             task: 1.0 if fine else None for task, fine in zip(tasks, is_finite, strict=True)
@@ -131,7 +109,7 @@ class GradientBalancer(Balancer):
         heard = [place for place in seen if squares[place] > 0]
         if len(heard) < 2:
             return weights
-        values = {tasks[place]: float(losses[tasks[place]].detach()) for place in heard}
+        values = {tasks[place]: float(look.losses[tasks[place]]) for place in heard}
         given = self._weigh(_among(products, heard), values)
         if not bool(given.isfinite().all()):
             raise TrainingError(
@@ -139,6 +117,20 @@ class GradientBalancer(Balancer):
                 f"{dict(zip(values, given.tolist(), strict=True))}."
             )
         return weights | dict(zip(values, given.tolist(), strict=True))
+
+    def apply(self, part: Part, weights: Weights, look: Look) -> None:
+        """One ordinary backward pass, in which weighed gradients stand in at what is shared."""
+        kept = {task: loss for task, loss in part.losses.items() if weights[task] is not None}
+        numbers = in_effect(weights)
+        if not look.shared or part.cut is None:
+            weighted_backward(kept, numbers, part.penalty)
+        elif part.cut.surface == "parameters":
+            _backward_of_all(kept, numbers, part.penalty)
+            _unweigh_what_is_alone(part.cut.tensors, weights, look)
+        else:
+            tensors = [part.cut.tensors[place] for place in look.shared]
+            weighed = _weighed(tensors, kept, numbers, look)
+            _backward_through(kept, part.penalty, weighed)
 
     def _weigh(self, products: Tensor, losses: Mapping[str, float]) -> Tensor:
         """The weights of the rule, with the preference where there is one."""
@@ -160,11 +152,11 @@ class GradientBalancer(Balancer):
         found[list(heard)] = weights * kept
         return found
 
-    def _nothing_shared(self, losses: Mapping[str, Tensor]) -> str:
+    def _nothing_shared(self, tasks: Sequence[str]) -> str:
         others = [repr(name) for name in self.surfaces if name != self.surface]
         return (
             f"{type(self).__name__}: at the surface {self.surface!r} nothing is reached by two of "
-            f"the tasks {', '.join(losses)}, so there is nothing to balance there. Set `surface` "
+            f"the tasks {', '.join(tasks)}, so there is nothing to balance there. Set `surface` "
             f"to {' or '.join(others)}, or take `Equal`."
         )
 
@@ -174,26 +166,49 @@ def _among(products: Tensor, places: Sequence[int]) -> Tensor:
     return products[chosen.unsqueeze(1), chosen]
 
 
-def _column(found: TaskGradients, place: int, kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gradients by one tensor, of the tasks that take part and reach it."""
-    by_task = {task: found[task][place] for task in kept}
-    return {task: gradient for task, gradient in by_task.items() if gradient is not None}
+def _weighed(
+    tensors: Sequence[Tensor],
+    losses: Mapping[str, Tensor],
+    weights: Mapping[str, float],
+    look: Look,
+) -> dict[Tensor, Tensor]:
+    """The weighted sum of the gradients by each of these tensors, the shared ones of a look."""
+    held, look.gradients = look.gradients, None  # a gradient a task: much beside a backward pass
+    if held is None:
+        return _differentiated(tensors, losses, weights)
+    found: dict[Tensor, Tensor] = {}
+    for place, tensor in zip(look.shared, tensors, strict=True):
+        for task in losses:
+            gradient = held[task][place]
+            if gradient is None:
+                continue
+            if tensor in found:
+                found[tensor].add_(gradient, alpha=weights[task])
+            else:
+                found[tensor] = gradient * weights[task]
+    return found
 
 
-def _weighed(gradients: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """The sum of gradients by one tensor, by weights."""
-    first, *others = gradients
-    total = gradients[first] * weights[first]
-    for task in others:
-        total.add_(gradients[task], alpha=weights[task])
-    return total
+def _differentiated(
+    tensors: Sequence[Tensor], losses: Mapping[str, Tensor], weights: Mapping[str, float]
+) -> dict[Tensor, Tensor]:
+    """The gradient of the weighted sum of losses by each of these tensors that it reaches."""
+    terms = [loss * weights[task] for task, loss in losses.items() if loss.requires_grad]
+    if not terms:
+        return {}
+    total = torch.stack(terms).sum()
+    found: Sequence[Tensor | None] = torch.autograd.grad(
+        total, tensors, retain_graph=True, allow_unused=True
+    )
+    pairs = zip(tensors, found, strict=True)
+    return {tensor: gradient for tensor, gradient in pairs if gradient is not None}
 
 
 def _backward_through(
     losses: Mapping[str, Tensor], penalty: Tensor | None, weighed: Mapping[Tensor, Tensor]
 ) -> None:
     """One backward pass; at these tensors the weighed gradients stand for the plain ones."""
-    if penalty is not None and penalty.requires_grad:
+    if weighed and penalty is not None and penalty.requires_grad:
         own = torch.autograd.grad(penalty, tuple(weighed), retain_graph=True, allow_unused=True)
         for gradient, extra in zip(weighed.values(), own, strict=True):
             if extra is not None:
@@ -206,32 +221,31 @@ def _backward_through(
             hook.remove()
 
 
-def _backward_to_parameters(
-    losses: Mapping[str, Tensor],
-    weights: Mapping[str, float],
-    penalty: Tensor | None,
-    tensors: Sequence[Tensor],
-    found: TaskGradients,
+def _backward_of_all(
+    losses: Mapping[str, Tensor], weights: Mapping[str, float], penalty: Tensor | None
 ) -> None:
-    """One backward pass of the weighted losses; what one task alone reaches is not weighed."""
-    hooks = []
-    for place, tensor in enumerate(tensors):
-        column = _column(found, place, losses)
+    """One backward pass; what weighs 0 stays in the sum, so that a gradient of 0 is one."""
+    terms = [loss * weights[task] for task, loss in losses.items()]
+    if penalty is not None:
+        terms.append(penalty)
+    if terms:
+        torch.stack(terms).sum().backward()
+
+
+def _unweigh_what_is_alone(parameters: Sequence[Tensor], weights: Weights, look: Look) -> None:
+    """Give what one task alone reaches its plain gradient, where it has got the weighted one."""
+    held = look.gradients or {}
+    for place, parameter in enumerate(parameters):
+        column = {
+            task: gradient
+            for task in held
+            if weights[task] is not None and (gradient := held[task][place]) is not None
+        }
         if len(column) == 1:
             ((task, gradient),) = column.items()
-            hooks.append(tensor.register_hook(_added(gradient * (1.0 - weights[task]))))
-    # A task of weight 0 stays in the sum: what it alone reaches has its gradient from the hook.
-    terms = [loss * weights[task] for task, loss in losses.items()]
-    try:
-        torch.stack([*terms, *([] if penalty is None else [penalty])]).sum().backward()
-    finally:
-        for hook in hooks:
-            hook.remove()
+            missing = gradient * ((1.0 - (weights[task] or 0.0)) / look.parts)
+            parameter.grad = missing if parameter.grad is None else parameter.grad + missing
 
 
 def _replaced_by(gradient: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda _: gradient
-
-
-def _added(gradient: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda given: given + gradient

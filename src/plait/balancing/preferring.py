@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from plait.errors import ConfigurationError
 
-from .base import Balancer, TaskFacts
+from .base import Balancer, Part, TaskFacts, Weights
 from .checks import check_match, check_positive, check_weights
-from .cut import Cut
+from .look import Look
 from .static import Equal
 
 __all__ = ["Preferring", "Rays", "Weighted"]
@@ -48,11 +47,23 @@ class Preferring(Balancer):
         """Hand the facts on."""
         self.rule.prepare(facts)
 
-    def backward(
-        self, losses: Mapping[str, Tensor], penalty: Tensor | None, cut: Cut | None = None
-    ) -> dict[str, float]:
-        """The backward pass of the other rule, with the preference in its weights."""
-        weights = self.rule.backward(losses, penalty, cut)
+    def look(self, look: Look, part: Part, *, is_only: bool = False) -> None:
+        """Read what the other rule reads."""
+        self.rule.look(look, part, is_only=is_only)
+
+    def decide(self, look: Look) -> Weights:
+        """The weights of the other rule, with the preference in them."""
+        weights = self.rule.decide(look)
+        self.gradients = self.rule.gradients
+        return weights
+
+    def apply(self, part: Part, weights: Weights, look: Look) -> None:
+        """The backward pass of the other rule."""
+        self.rule.apply(part, weights, look)
+
+    def backward_in_parts(self, parts: Sequence[Callable[[], Part]]) -> dict[str, float]:
+        """The backward passes of the other rule, with the preference in its weights."""
+        weights = self.rule.backward_in_parts(parts)
         self.gradients = self.rule.gradients
         return weights
 

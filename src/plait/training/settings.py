@@ -24,7 +24,10 @@ class Training:
     Attributes:
         epochs: most passes over the training rows.
         max_steps: most steps, where given.
-        batch_size: rows a step. None: 1024, or 2048 above 250,000 training rows.
+        batch_size: rows of a batch. None: 1024, or 2048 above 250,000 training rows.
+        accumulate: batches that make one step. Rules see losses and gradients of all of them, task
+            by task, as if they were one batch; memory is that of one. A rule that looks before it
+            weighs runs the network twice.
         keep_negatives: share of the rows without any positive binary label that is drawn in each
             epoch; their weight grows by its inverse, so that probabilities stay right.
         shuffle_rows: rows of one block of a shuffle by blocks, for a log larger than memory.
@@ -58,6 +61,7 @@ class Training:
     epochs: int = 30
     max_steps: int | None = None
     batch_size: int | None = None
+    accumulate: int = 1
     keep_negatives: float = 1.0
     shuffle_rows: int | None = None
     learning_rate: float = 1e-3
@@ -115,6 +119,7 @@ _LEAST = {
     "epochs": 1,
     "max_steps": 1,
     "batch_size": 1,
+    "accumulate": 1,
     "shuffle_rows": 1,
     "learning_rate": 0,
     "weight_decay": 0,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -21,13 +23,14 @@ from .archive import Archive, Entry
 from .balance import BalanceLog
 from .callbacks import Callback, EvaluationReport, History, StepReport
 from .checkpoint import read_checkpoint, write_checkpoint
+from .draws import SameDraws
 from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
 from .judging import fits, mix, scores
 from .objective import Losses, Objective, Supervised
+from .parts import BatchPart, mean_of
 from .precision import multiplying
 from .prediction import predict_store
-from .second_look import SecondLook
 from .settings import Training
 from .setup import expected_shares, make_loader, task_facts
 from .stepping import Stepper
@@ -109,7 +112,7 @@ class Trainer:
         loader = make_loader(
             self.model, train, settings, rows=objective.rows, companions=objective.companions
         )
-        total = len(loader) * settings.epochs
+        total = math.ceil(len(loader) / settings.accumulate) * settings.epochs
         if settings.max_steps is not None:
             total = min(total, settings.max_steps)
         self.stepper = Stepper(self.model, settings, total_steps=total, rates=self.rates)
@@ -131,11 +134,12 @@ class Trainer:
     ) -> None:
         rows, spent, saved = 0, 0.0, time.monotonic()
         while not self.history.stopped:
-            for batch in loader:
+            for batches in self._by_step(loader):
                 begun = time.perf_counter()
-                self._step(objective, batch.to(self._device()), epoch=loader.epoch)
+                moved = [batch.to(self._device()) for batch in batches]
+                self._step(objective, moved, epoch=loader.epoch)
                 spent += time.perf_counter() - begun
-                rows += len(batch)
+                rows += sum(len(batch) for batch in batches)
                 self._look(valid, loader)
                 if interrupt.signal is not None:
                     self._checkpoint(loader)
@@ -168,30 +172,32 @@ class Trainer:
         state = loader.state_dict()
         return state["epoch"] + (state["position"] >= len(loader)) >= self.settings.epochs
 
-    def _step(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
+    def _by_step(self, loader: BatchLoader) -> Iterator[list[Batch]]:
+        """The batches of each step; the last step of an epoch may have fewer."""
+        batches = iter(loader)
+        for first in batches:
+            left = len(loader) - loader.state_dict()["position"]
+            yield [first, *islice(batches, min(left, self.settings.accumulate - 1))]
+
+    def _step(self, objective: Objective, batches: Sequence[Batch], *, epoch: int) -> None:
         self.model.train()
         ray = self.balancer.draw()
         with preferring(None if ray is None else [ray[task] for task in self.model.tasks]):
-            self._step_as_drawn(objective, batch, epoch=epoch)
+            self._step_as_drawn(objective, batches, epoch=epoch)
 
-    def _step_as_drawn(self, objective: Objective, batch: Batch, *, epoch: int) -> None:
-        again = SecondLook(self._device()) if self.balancer.needs_second_look else None
-        with cuttable(self.balancer.surface), multiplying(self.settings, self._device()):
-            losses = objective.losses(self.model, batch, self.stepper.steps)
-        values = {name: float(loss.detach()) for name, loss in losses.tasks.items()}
-        finite = self.guard.finite(losses.tasks, values, batch)
+    def _step_as_drawn(self, objective: Objective, batches: Sequence[Batch], *, epoch: int) -> None:
         self.stepper.zero_grad()
-        weights: dict[str, float] = {}
-        if finite or losses.penalty is not None:
-            cut = self._cut(objective, losses)
-            weights = self.balancer.backward(finite, losses.penalty, cut)
+        parts = [self._part(objective, batch, len(batches)) for batch in batches]
+        if len(parts) == 1:
+            weights = self.balancer.backward(*parts[0]())
+        else:
+            weights = self.balancer.backward_in_parts(parts)
         self.stepper.step()
-        if again is not None and finite:
-            step = self.stepper.steps - 1
-            with multiplying(self.settings, self._device()):
-                found = again.losses(objective, self.model, batch, step)
-            self.balancer.after_step(found)
+        finite = {name for part in parts for name in part.finite or ()}
+        if self.balancer.needs_second_look and finite:
+            self.balancer.after_step(mean_of([part.values_now() for part in parts]))
         self._balance.add(weights, self.balancer.gradients)
+        values = mean_of([part.values for part in parts])
         for name in finite:
             self._loss_sums[name] = self._loss_sums.get(name, 0.0) + values[name]
             self._loss_counts[name] = self._loss_counts.get(name, 0) + 1
@@ -200,13 +206,28 @@ class Trainer:
                 step=self.stepper.steps,
                 epoch=epoch + 1,
                 total_steps=self.stepper.total_steps,
-                rows=len(batch),
+                rows=sum(len(batch) for batch in batches),
                 losses=values,
                 weights=weights,
                 gradients=self.balancer.gradients,
             )
             for callback in self.callbacks:
                 callback.on_step(report)
+
+    def _part(self, objective: Objective, batch: Batch, parts: int) -> BatchPart:
+        step = self.stepper.steps
+
+        def run() -> Losses:
+            with cuttable(self.balancer.surface), multiplying(self.settings, self._device()):
+                return objective.losses(self.model, batch, step)
+
+        is_asked_once = parts == 1 and not self.balancer.needs_second_look
+        return BatchPart(
+            run,
+            partial(self.guard.finite, batch=batch),
+            partial(self._cut, objective),
+            None if is_asked_once else partial(SameDraws, self._device()),
+        )
 
     def _cut(self, objective: Objective, losses: Losses) -> Cut | None:
         """Where the balancer reads gradients; None where it reads none."""

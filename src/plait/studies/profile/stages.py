@@ -7,13 +7,14 @@ the optimizers' step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
+from functools import partial
 
 from torch import Tensor
 
-from plait.balancing import Balancer, Cut, TaskFacts
+from plait.balancing import Balancer, Cut, Look, Part, TaskFacts, Weights
 from plait.data.batch import Batch
 from plait.models import Fields, MultiTaskModel
 from plait.training import stepping
@@ -70,6 +71,7 @@ class TimedBalancer(Balancer):
         self._balancer = balancer
         self._clock = clock
         self.surface = balancer.surface
+        self.needs_gradients = balancer.needs_gradients
         self.needs_second_look = balancer.needs_second_look
         self.draws_preferences = balancer.draws_preferences
 
@@ -94,6 +96,24 @@ class TimedBalancer(Balancer):
         self.gradients = self._balancer.gradients
         self._clock.switch("step")
         return weights
+
+    def backward_in_parts(self, parts: Sequence[Callable[[], Part]]) -> dict[str, float]:
+        """The backward passes of the balancer, and what each part computes for them."""
+
+        def timed(give: Callable[[], Part]) -> Part:
+            self._clock.switch("loss")
+            given = give()
+            self._clock.switch("backward")
+            return given
+
+        weights = self._balancer.backward_in_parts([partial(timed, give) for give in parts])
+        self.gradients = self._balancer.gradients
+        self._clock.switch("step")
+        return weights
+
+    def decide(self, look: Look) -> Weights:
+        """The weights of the balancer."""
+        return self._balancer.decide(look)
 
     def after_step(self, losses: Mapping[str, float]) -> None:
         """Hand the losses on."""

@@ -1,0 +1,176 @@
+"""What the losses of a step have to say to a rule, over all its parts and all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from .cut import Cut, TaskGradients, read_gradients
+
+__all__ = ["Look", "mean_over_processes", "processes"]
+
+T = TypeVar("T")
+
+
+class Products(NamedTuple):
+    """Inner products of the gradients by one tensor of a surface.
+
+    Attributes:
+        place: of the tensor, among those of the cut.
+        tasks: whose loss reaches it.
+        values: float64 `[T, T]` on the CPU, in the order of `tasks`.
+    """
+
+    place: int
+    tasks: tuple[str, ...]
+    values: Tensor
+
+
+class Look:
+    """The losses of one step, and the inner products of their gradients at a surface.
+
+    The rows of a step may come in several parts, one at a time in memory, and from several
+    processes. The losses of a part are divided by the number of parts before they come here. A
+    surface between stages has a row for each row of the batch, so the gradient of the whole step is
+    that of one part beside that of the next, and products add up. On `parameters` the gradients do.
+
+    Attributes:
+        losses: by task, detached; sums over the parts.
+        gradients: each task's gradient by each tensor: of the one part there is or, on
+            `parameters`, sums over the parts. None: not read, or not kept.
+        parts: how many were added.
+        shared: places of the tensors that two losses or more reach, in whichever part; `close`
+            finds them.
+    """
+
+    def __init__(self) -> None:
+        self.losses: dict[str, Tensor] = {}
+        self.gradients: dict[str, list[Tensor | None]] | None = None
+        self.shared: tuple[int, ...] = ()
+        self._products: list[Products] = []
+        self.parts = 0
+        self._parameters: tuple[Tensor, ...] = ()
+
+    def add(self, losses: Mapping[str, Tensor], cut: Cut | None = None) -> None:
+        """Take in one part of the step; with a cut, its gradients. The graph stays."""
+        for task, loss in losses.items():
+            before = self.losses.get(task)
+            self.losses[task] = loss.detach() if before is None else before + loss.detach()
+        self.parts += 1
+        if cut is None:
+            return
+        found = read_gradients(losses, cut.tensors)
+        if cut.surface == "parameters":
+            self._parameters = cut.tensors
+            self._add_gradients(found)
+        else:
+            self._products += _products(found)
+            self.gradients = {t: list(g) for t, g in found.items()} if self.parts == 1 else None
+
+    def close(self) -> None:
+        """All parts are there: take in what other processes saw, and see what is shared."""
+        if processes() > 1:
+            self._gather()
+        if self._parameters:
+            self._products = _products(self.gradients or {}, least=2)
+        reached: dict[int, set[str]] = {}
+        for entry in self._products:
+            reached.setdefault(entry.place, set()).update(entry.tasks)
+        self.shared = tuple(sorted(place for place, tasks in reached.items() if len(tasks) > 1))
+
+    def gramian(self) -> Tensor:
+        """Inner products of the tasks' gradients over what is shared: float64 `[T, T]`."""
+        numbers = {task: number for number, task in enumerate(self.losses)}
+        total = torch.zeros(len(numbers), len(numbers), dtype=torch.float64)
+        for place, tasks, values in self._products:
+            if place in self.shared:
+                chosen = torch.tensor([numbers[task] for task in tasks])
+                total[chosen.unsqueeze(1), chosen] += values
+        return total
+
+    def _add_gradients(self, found: TaskGradients) -> None:
+        held = self.gradients or {}
+        for task, gradients in found.items():
+            before = held.get(task, [None] * len(gradients))
+            held[task] = [
+                one if other is None else other if one is None else one + other
+                for one, other in zip(before, gradients, strict=True)
+            ]
+        self.gradients = held
+
+    def _gather(self) -> None:
+        """Every process is to hold the means: of losses, and of what products stand for."""
+        gradients = self.gradients if self._parameters else None
+        mine = (
+            {task: float(loss) for task, loss in self.losses.items()},
+            self._products,
+            {t: [g is not None for g in row] for t, row in (gradients or {}).items()},
+        )
+        seen = _from_all(mine)
+        self.losses = {
+            task: torch.tensor(loss) for task, loss in _mean([one for one, _, _ in seen]).items()
+        }
+        self._products = [
+            entry._replace(values=entry.values / len(seen) ** 2)
+            for _, products, _ in seen
+            for entry in products
+        ]
+        if self._parameters:
+            self._mean_gradients([reached for _, _, reached in seen])
+
+    def _mean_gradients(self, seen: Sequence[Mapping[str, Sequence[bool]]]) -> None:
+        """In turn each gradient that some process has; one that has none brings zeros."""
+        held, means = self.gradients or {}, {}
+        for task in dict.fromkeys(task for reached in seen for task in reached):
+            row: list[Tensor | None] = []
+            for place, parameter in enumerate(self._parameters):
+                if not any(reached[task][place] for reached in seen if task in reached):
+                    row.append(None)
+                    continue
+                mine = held[task][place] if task in held else None
+                total = torch.zeros_like(parameter) if mine is None else mine.clone()
+                distributed.all_reduce(total)
+                row.append(total / len(seen))
+            means[task] = row
+        self.gradients = means
+
+
+def processes() -> int:
+    """How many processes train together: 1 where no process group of torch's was set up."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def mean_over_processes(losses: Mapping[str, float]) -> dict[str, float]:
+    """The mean of each loss; a process that lacks it counts 0, as it does for the gradient."""
+    return dict(losses) if processes() == 1 else _mean(_from_all(dict(losses)))
+
+
+def _from_all(mine: T) -> list[T]:
+    found: list[T | None] = [None] * processes()
+    distributed.all_gather_object(found, mine)
+    return [one for one in found if one is not None]
+
+
+def _mean(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    tasks = dict.fromkeys(task for losses in seen for task in losses)
+    return {task: sum(losses.get(task, 0.0) for losses in seen) / len(seen) for task in tasks}
+
+
+@torch.no_grad()
+def _products(gradients: TaskGradients, *, least: int = 1) -> list[Products]:
+    """By tensor that so many tasks reach at least."""
+    found = []
+    for place, column in enumerate(zip(*gradients.values(), strict=True)):
+        there = {
+            task: gradient
+            for task, gradient in zip(gradients, column, strict=True)
+            if gradient is not None
+        }
+        if len(there) >= least:
+            rows = torch.stack([gradient.flatten() for gradient in there.values()])
+            rows = rows if rows.dtype == torch.float64 else rows.float()
+            found.append(Products(place, tuple(there), (rows @ rows.T).double().cpu()))
+    return found
