@@ -17,7 +17,7 @@ from torch import Tensor
 
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
-from plait.errors import DataError, TrainingInterrupted
+from plait.errors import ConfigurationError, DataError, TrainingInterrupted
 from plait.training import Training
 from plait.training.checkpoint import read_checkpoint, write_checkpoint
 from plait.training.interrupts import Interrupt, catch_interrupts
@@ -108,9 +108,11 @@ def fit_towers(
             One that lies there is taken up. None: none.
 
     Raises:
+        ConfigurationError: a setting that has no meaning for two towers.
         DataError: fewer than two items among the positives.
         TrainingInterrupted: SIGINT or SIGTERM came; a checkpoint was written first.
     """
+    _check(settings)
     liked = pairs.positives()
     if len(np.unique(liked.item)) < 2:
         raise DataError(
@@ -141,6 +143,25 @@ def fit_towers(
     model.load_state_dict(course.kept)
     model.eval()
     return course.told
+
+
+NO_MEANING = {
+    "accumulate": "the items of a batch are the wrong answers for one another",
+    "evaluate_steps": "recall is judged once an epoch",
+    "keep_negatives": "only positives are learnt from",
+    "monitor": "recall is what stopping reads",
+    "shuffle_rows": "the positives are shuffled as a whole",
+}
+"""Settings of `Training` that towers do not read, and why."""
+
+
+def _check(settings: Training) -> None:
+    plain = Training()
+    for name, why in NO_MEANING.items():
+        if getattr(settings, name) != getattr(plain, name):
+            raise ConfigurationError(
+                f"`{name}` of Training has no meaning for two towers: {why}. Leave it out."
+            )
 
 
 class _Course:
