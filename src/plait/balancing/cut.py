@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -32,10 +32,13 @@ class Cut:
     Attributes:
         surface: which one.
         tensors: each requires a gradient.
+        groups: what each belongs to, a layer or a stage, for what is told of conflicts; empty: it
+            is not known.
     """
 
     surface: Surface
     tensors: tuple[Tensor, ...]
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,12 @@ class Gradients:
     Attributes:
         tasks: those whose gradient was read.
         gramian: inner products of their gradients `[T, T]`, before any weight.
+        groups: the parts of `gramian` that come from each group of tensors.
     """
 
     tasks: tuple[str, ...]
     gramian: Tensor
+    groups: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def norms(self) -> dict[str, float]:
@@ -71,6 +76,21 @@ class Gradients:
             for j, second in enumerate(self.tasks)
             if i < j and norms[i] > 0 and norms[j] > 0
         }
+
+    @property
+    def conflicts(self) -> dict[str, float]:
+        """By group, the share of pairs of tasks that conflict, of those whose gradients are there.
+
+        A group that fewer than two tasks reach has no entry.
+        """
+        found = {}
+        for name, products in self.groups.items():
+            there = products.diagonal() > 0
+            below = torch.triu(products[there][:, there] < 0, diagonal=1)
+            pairs = int(there.sum()) * (int(there.sum()) - 1) // 2
+            if pairs:
+                found[name] = float(below.sum()) / pairs
+        return found
 
 
 def read_gradients(losses: Mapping[str, Tensor], tensors: Sequence[Tensor]) -> TaskGradients:

@@ -105,7 +105,11 @@ class GradientBalancer(Balancer):
             task: 1.0 if fine else None for task, fine in zip(tasks, is_finite, strict=True)
         }
         seen = [place for place, fine in enumerate(is_finite) if fine]
-        self.gradients = Gradients(tuple(tasks[place] for place in seen), _among(products, seen))
+        self.gradients = Gradients(
+            tuple(tasks[place] for place in seen),
+            _among(products, seen),
+            {group: _among(part, seen) for group, part in look.by_group().items()},
+        )
         heard = [place for place in seen if squares[place] > 0]
         if len(heard) < 2:
             return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -53,6 +53,7 @@ class Look:
         self._products: list[Products] = []
         self.parts = 0
         self._parameters: tuple[Tensor, ...] = ()
+        self._groups: tuple[str, ...] = ()
 
     def add(self, losses: Mapping[str, Tensor], cut: Cut | None = None) -> None:
         """Take in one part of the step; with a cut, its gradients. The graph stays."""
@@ -62,6 +63,7 @@ class Look:
         self.parts += 1
         if cut is None:
             return
+        self._groups = cut.groups
         found = read_gradients(losses, cut.tensors)
         if cut.surface == "parameters":
             self._parameters = cut.tensors
@@ -83,10 +85,20 @@ class Look:
 
     def gramian(self) -> Tensor:
         """Inner products of the tasks' gradients over what is shared: float64 `[T, T]`."""
+        return self._summed(self.shared)
+
+    def by_group(self) -> dict[str, Tensor]:
+        """The parts of `gramian` that come from each group of tensors."""
+        places: dict[str, list[int]] = {}
+        for place in self.shared if self._groups else ():
+            places.setdefault(self._groups[place], []).append(place)
+        return {group: self._summed(of) for group, of in places.items()}
+
+    def _summed(self, places: Collection[int]) -> Tensor:
         numbers = {task: number for number, task in enumerate(self.losses)}
         total = torch.zeros(len(numbers), len(numbers), dtype=torch.float64)
         for place, tasks, values in self._products:
-            if place in self.shared:
+            if place in places:
                 chosen = torch.tensor([numbers[task] for task in tasks])
                 total[chosen.unsqueeze(1), chosen] += values
         return total

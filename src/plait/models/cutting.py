@@ -7,7 +7,7 @@ stages after them alone, and stops there; the graph below them stays whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -49,8 +49,12 @@ def cut_at(surface: Surface, model: MultiTaskModel, trace: Trace | None) -> Cut 
     """
     if surface == "parameters":
         tables = {id(parameter) for parameter in model.table_parameters()}
-        dense = [p for p in model.parameters() if p.requires_grad and id(p) not in tables]
-        return Cut(surface, tuple(dense))
+        dense = {
+            name: parameter
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and id(parameter) not in tables
+        }
+        return Cut(surface, tuple(dense.values()), tuple(name.rpartition(".")[0] for name in dense))
     if trace is None:
         return None
     stages = {
@@ -58,8 +62,8 @@ def cut_at(surface: Surface, model: MultiTaskModel, trace: Trace | None) -> Cut 
         "encoded": trace.encoded._replace(per_task={}),
         "shared": trace.shared._replace(per_task={}),
     }
-    found = {id(t): t for t in _tensors(stages[surface]) if t.requires_grad}
-    return Cut(surface, tuple(found.values()))
+    found = {id(t): (name, t) for name, t in _tensors(stages[surface]) if t.requires_grad}
+    return Cut(surface, tuple(t for _, t in found.values()), tuple(n for n, _ in found.values()))
 
 
 def _set_apart(value: object) -> object:
@@ -73,12 +77,22 @@ def _set_apart(value: object) -> object:
     return value
 
 
-def _tensors(value: object) -> Iterator[Tensor]:
+def _tensors(value: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """All tensors, each by where it lies: `experts 0`, `runs user_id to age`."""
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for entry in value.values():
-            yield from _tensors(entry)
+        yield name, value
+        return
+    entries: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        entries = value.items()
     elif isinstance(value, tuple):
-        for entry in value:
-            yield from _tensors(entry)
+        entries = zip(getattr(value, "_fields", range(len(value))), value, strict=True)
+    for key, entry in entries:
+        yield from _tensors(entry, f"{name} {_told(key)}".strip())
+
+
+def _told(key: object) -> str:
+    """A key in a few words; a run of columns by its ends."""
+    if isinstance(key, tuple) and len(key) > 1:
+        return f"{key[0]} to {key[-1]}"
+    return str(key[0] if isinstance(key, tuple) else key)

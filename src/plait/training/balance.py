@@ -21,12 +21,14 @@ class BalanceReport:
             no gradient was read.
         cosines: cosine of the gradients of two tasks, by the one and the other.
         conflicts: share of steps in which that cosine was below 0.
+        groups: mean share of the pairs of tasks that conflict, by layer or stage of the surface.
     """
 
     weights: Mapping[str, float]
     norms: Mapping[str, float]
     cosines: Mapping[str, Mapping[str, float]]
     conflicts: Mapping[str, Mapping[str, float]]
+    groups: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -41,6 +43,7 @@ class BalanceLog:
         self._norms: dict[str, list[float]] = {}
         self._cosines: dict[str, dict[str, list[float]]] = {}
         self._conflicts: dict[str, dict[str, list[float]]] = {}
+        self._groups: dict[str, list[float]] = {}
 
     def add(self, weights: Mapping[str, float], gradients: Gradients | None) -> None:
         """One step."""
@@ -53,6 +56,8 @@ class BalanceLog:
         for (one, other), cosine in gradients.cosines.items():
             _count(self._cosines.setdefault(one, {}), other, cosine)
             _count(self._conflicts.setdefault(one, {}), other, float(cosine < 0))
+        for group, share in gradients.conflicts.items():
+            _count(self._groups, group, share)
 
     def close(self) -> BalanceReport:
         """The means since the last call; the sums begin anew."""
@@ -61,8 +66,10 @@ class BalanceLog:
             _means(self._norms),
             {one: _means(sums) for one, sums in self._cosines.items()},
             {one: _means(sums) for one, sums in self._conflicts.items()},
+            _means(self._groups),
         )
         self._weights, self._norms, self._cosines, self._conflicts = {}, {}, {}, {}
+        self._groups = {}
         return report
 
     def state_dict(self) -> dict[str, Any]:
@@ -72,12 +79,14 @@ class BalanceLog:
             "norms": self._norms,
             "cosines": self._cosines,
             "conflicts": self._conflicts,
+            "groups": self._groups,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` gave."""
         self._weights, self._norms = state["weights"], state["norms"]
         self._cosines, self._conflicts = state["cosines"], state["conflicts"]
+        self._groups = state.get("groups", {})  # not in checkpoints of older versions
 
 
 def _count(sums: dict[str, list[float]], name: str, value: float) -> None:

@@ -49,7 +49,8 @@ class EvaluationReport:
         seconds: time since training began, earlier sessions of a resumed run included.
         balance: means since the last evaluation of the `weights` in effect, by task, and where
             gradients were read, of their `norms` by task, their `cosines` by pair, and the share of
-            steps in which a cosine was below 0 (`conflicts`).
+            steps in which a cosine was below 0 (`conflicts`); by layer or stage (`groups`) the
+            share of pairs of tasks that conflict.
     """
 
     step: int

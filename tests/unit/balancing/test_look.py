@@ -265,3 +265,13 @@ def _check(
     told, reduced = found
     assert told == pytest.approx({task: weights[task] for task in told}, rel=1e-3), place
     assert_close(dict(reduced), dict(gradients), rtol=1e-3, atol=1e-5, msg=place)
+
+
+def test_products_by_group_add_up_to_those_of_the_surface() -> None:
+    one, two = (torch.ones(2, requires_grad=True) for _ in range(2))
+    losses = {"a": one.sum() + 2 * two.sum(), "b": -one.sum() + two.sum()}
+    look = Look()
+    look.add(losses, Cut("shared", (one, two), ("low", "high")))
+    look.close()
+    assert_close(look.by_group()["low"], torch.tensor([[2.0, -2], [-2, 2]]).double())
+    assert_close(sum(look.by_group().values()), look.gramian())

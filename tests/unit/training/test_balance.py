@@ -10,8 +10,25 @@ from plait.balancing import Gradients
 from plait.training.balance import BalanceLog
 
 STEPS = [
-    ({"a": 1.0, "b": 3.0}, Gradients(("a", "b"), torch.tensor([[4.0, -2.0], [-2.0, 4.0]]))),
-    ({"a": 2.0, "b": 1.0}, Gradients(("a", "b"), torch.tensor([[16.0, 4.0], [4.0, 4.0]]))),
+    (
+        {"a": 1.0, "b": 3.0},
+        Gradients(
+            ("a", "b"),
+            torch.tensor([[4.0, -2.0], [-2.0, 4.0]]),
+            {
+                "low": torch.tensor([[3.0, -3.0], [-3.0, 3.0]]),
+                "high": torch.tensor([[1.0, 1.0], [1.0, 1.0]]),
+            },
+        ),
+    ),
+    (
+        {"a": 2.0, "b": 1.0},
+        Gradients(
+            ("a", "b"),
+            torch.tensor([[16.0, 4.0], [4.0, 4.0]]),
+            {"low": torch.tensor([[16.0, 4.0], [4.0, 4.0]])},
+        ),
+    ),
     ({"a": 3.0}, None),
 ]
 
@@ -25,6 +42,7 @@ def test_means_count_the_steps_in_which_something_was_there() -> None:
         "norms": {"a": 3.0, "b": 2.0},
         "cosines": {"a": {"b": 0.0}},
         "conflicts": {"a": {"b": 0.5}},
+        "groups": {"low": 0.5, "high": 0.0},
     }
     assert log.close().weights == {}
 

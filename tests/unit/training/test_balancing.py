@@ -211,6 +211,8 @@ def test_case_57_every_rule_trains_through_trouble(data: Data, name: str, tasks:
         assert set(told["norms"]) == set(model.tasks)
         assert all(-1 <= c <= 1 for row in told["cosines"].values() for c in row.values())
         assert all(0 <= c <= 1 for row in told["conflicts"].values() for c in row.values())
+        assert told["groups"]
+        assert all(0 <= share <= 1 for share in told["groups"].values())
 
 
 WITH_STATE = (

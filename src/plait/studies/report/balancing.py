@@ -10,6 +10,8 @@ from plait.studies.page.numbers import number, percent
 
 __all__ = ["balancing_blocks"]
 
+MOST_GROUPS = 12
+
 
 def balancing_blocks(rule: str, balance: Mapping[str, Any]) -> list[Block]:
     """Tables of the last stretch of training; nothing where no gradient was read.
@@ -33,4 +35,10 @@ def balancing_blocks(rule: str, balance: Mapping[str, Any]) -> list[Block]:
     if pairs:
         caption = "Gradients of two tasks: a cosine below 0 is a conflict"
         blocks.append(Table(caption, ("tasks", "mean cosine", "steps in conflict"), pairs))
+    groups: Mapping[str, float] = balance.get("groups", {})
+    if len(groups) > 1:
+        worst = sorted(groups.items(), key=lambda entry: -entry[1])[:MOST_GROUPS]
+        caption = "Where gradients conflict: mean share of pairs of tasks, the worst first"
+        shown = tuple((group, percent(share)) for group, share in worst)
+        blocks.append(Table(caption, ("layer or stage", "pairs in conflict"), shown))
     return blocks

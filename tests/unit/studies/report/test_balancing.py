@@ -23,6 +23,14 @@ def test_weights_norms_and_conflicts_are_shown() -> None:
     assert "75" in pairs.rows[0][2]
 
 
+def test_the_worst_layers_come_first() -> None:
+    groups = {"experts 0": 0.25, "gate_inputs 0": 0.5}
+    table = balancing_blocks("PCGrad", BALANCE | {"groups": groups})[-1]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == ["gate_inputs 0", "experts 0"]
+    assert "50" in table.rows[0][1]
+
+
 def test_without_gradients_there_is_nothing_to_show() -> None:
     assert balancing_blocks("Equal", {}) == []
     weights = {"weights": {"click": 1.0}, "norms": {}, "cosines": {}, "conflicts": {}}
