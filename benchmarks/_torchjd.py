@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,11 +58,11 @@ class TheirBackward(Balancer):
 
 @contextmanager
 def dense_lookups() -> Iterator[None]:
-    """Let lookups give dense gradients, whatever they ask for, until the block ends."""
-    plain = functional.embedding
+    """Let lookups of this thread give dense gradients, whatever they ask for."""
+    plain, asking = functional.embedding, threading.get_ident()
 
     def dense(input: Tensor, weight: Tensor, *, sparse: bool = False) -> Tensor:
-        return plain(input, weight, sparse=False)
+        return plain(input, weight, sparse=sparse and threading.get_ident() != asking)
 
     functional.embedding = dense
     try:

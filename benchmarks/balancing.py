@@ -1,18 +1,21 @@
 """What does a step of each balancer cost, what does it bring, and does it reach known fronts?
 
     python benchmarks/balancing.py --cost --json cost.json
+    python benchmarks/balancing.py --cost --memory --steps 5 --table-rows 1000000
     python benchmarks/balancing.py --truth --budget-minutes 600 --json truth.json
     python benchmarks/balancing.py --fronts
     python benchmarks/balancing.py --truth --truth-rows 4000 --budget-minutes 95 --json truth.json
 
 `--cost`: CPU time of a training step over that of equal weights, on a made log of 20 ids (tables of
 up to a million rows where the log has them) and 8 numbers, with the default network, an MMoE of 4
-experts, for 2, 4 and 8 tasks. Rules take the same steps in turn, several times; the median of the
-ratios counts. `--table-rows` gives the four largest tables that many rows, whatever the log has.
-Other processes disturb CPU time less than time by the clock. `peak_mib` is the
-highest memory of the process over that of equal weights; Linux only. `torchjd, MGDA` is the same
-step by torchjd's own `mtl_backward` and `jac_to_grad`, with dense lookups, because it fails on
-row-sparse ones.
+experts, for 2, 4 and 8 tasks, on one thread. A rule and equal weights train side by side, a step of
+the one after a step of the other; the median of the ratios of neighbours counts, with the quartiles
+beside it. `--table-rows` gives the four largest tables that many rows, whatever the log has.
+`torchjd, MGDA` is the same step by torchjd's own `mtl_backward` and `jac_to_grad`, with dense
+lookups, because it fails on row-sparse ones.
+
+`--memory`: how far the highest memory of a few steps lies above where they begin, and by how much
+that is more than with equal weights. The allocator gives back what is freed. Linux only.
 
 `--fronts`: toy problems of two and three losses whose Pareto front is known. `shortest` is the
 length of the shortest mixture of gradients where descent by a rule ends, the worst of two starts: 0
@@ -42,9 +45,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -53,18 +54,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from _costs import COSTS, Made, memory, times
 from _fronts import coverage, descent, problems
 from _keeping import RUN, keep_runs, kept_runs, within
 from _report import Fact, Row, data_folder, parser, report
 from _sets import CENSUS_1, ML100K_TIME, STEAM, Recipe
-from _synthetic import SCHEMA, write_log
-from _torchjd import TheirBackward, dense_lookups
 from _two_tasks import TWO_TASKS, two_tasks
 from numpy.typing import NDArray
-from torchjd import aggregation
 
 from plait import (
-    Binary,
     MMoE,
     RandomSplit,
     Schema,
@@ -75,23 +73,15 @@ from plait.balancing import (
     DWA,
     FAMO,
     GLS,
-    IMTLG,
-    IMTLL,
     MGDA,
-    PCD,
     RLW,
-    STCH,
     UW,
-    AlignedMTL,
     Balancer,
-    BaseRate,
     CAGrad,
-    DualProj,
     Equal,
     FairGrad,
     Fixed,
     GradNorm,
-    MetaBalance,
     PCGrad,
     UPGrad,
 )
@@ -103,22 +93,11 @@ from plait.data.store import Store
 from plait.experiment.running import build
 from plait.metrics import paired_difference
 from plait.models import ArchitectureFactory, MultiTaskModel
-from plait.training import Callback, StepReport, Trainer, finish, fit_heads, predict_store
+from plait.training import Trainer, finish, predict_store
 from plait.training.judging import mix, scores
 from plait.training.objective import Supervised
 from plait.training.setup import expected_shares, make_loader
 
-COSTS: dict[str, Callable[[], Balancer]] = {
-    **{rule.__name__: rule for rule in (Equal, BaseRate, RLW, UW, IMTLL, GLS, DWA, STCH, FAMO)},
-    **{rule.__name__: rule for rule in (GradNorm, MGDA, PCGrad, CAGrad, IMTLG, FairGrad)},
-    **{rule.__name__: rule for rule in (AlignedMTL, UPGrad, DualProj)},
-    "MetaBalance": lambda: MetaBalance(target="task_0"),
-    "PCD": lambda: PCD(target="task_0"),
-    "MGDA, encoded": lambda: MGDA(surface="encoded"),
-    "MGDA, tables": lambda: MGDA(surface="tables"),
-    "MGDA, parameters": lambda: MGDA(surface="parameters"),
-    "torchjd, MGDA": lambda: TheirBackward(aggregation.MGDA()),
-}
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 """Of the dense layers: the four settings of a rule that has none of its own."""
 Key = tuple[int, str, str, str]
@@ -140,9 +119,15 @@ def main() -> None:
         report(list(_fronts(smoke=arguments.smoke)), arguments)
         return
     if arguments.smoke:
-        arguments.tasks, arguments.rows, arguments.steps, arguments.repeats = 2, 1_000, 1, 1
+        arguments.tasks, arguments.rows, arguments.steps = 2, 1_000, 1
     counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
-    report([row for tasks in counts for row in _costs(tasks, arguments)], arguments)
+    names = arguments.rules.split(";") if arguments.rules else tuple(COSTS)
+    log = Made(arguments.rows, arguments.table_rows)
+    measure = memory if arguments.memory else times
+    report(
+        [row for tasks in counts for row in measure(names, tasks, log, steps=arguments.steps)],
+        arguments,
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -151,8 +136,8 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--truth", action="store_true", help="gains over equal weights")
     made.add_argument("--fronts", action="store_true", help="toy problems whose front is known")
     made.add_argument("--rows", type=int, default=200_000, help="of the log of --cost")
-    made.add_argument("--steps", type=int, default=30, help="of each turn of --cost")
-    made.add_argument("--repeats", type=int, default=5, help="turns of --cost")
+    made.add_argument("--memory", action="store_true", help="of a step, in place of its cost")
+    made.add_argument("--steps", type=int, default=40, help="of each rule in --cost and --memory")
     made.add_argument("--tasks", type=int, help="of --cost: one number (default: 2, 4 and 8)")
     made.add_argument("--table-rows", type=int, help="of the four largest tables of --cost")
     made.add_argument("--rules", default="", help="of --cost, by semicolon; nothing: all")
@@ -165,105 +150,11 @@ def _arguments() -> argparse.Namespace:
     arguments = made.parse_args()
     if arguments.cost + arguments.truth + arguments.fronts > 1:
         made.error("`--cost`, `--fronts` and `--truth` are measured apart")
-    unknown = [name for name in _named(arguments) if name not in COSTS]
+    named = arguments.rules.split(";") if arguments.rules else []
+    unknown = [name for name in named if name not in COSTS]
     if unknown:
         made.error(f"no rule {unknown[0]!r}; there are {', '.join(COSTS)}")
     return arguments
-
-
-def _named(arguments: argparse.Namespace) -> list[str]:
-    """The rules of `--cost`, equal weights among them."""
-    named = arguments.rules.split(";") if arguments.rules else COSTS
-    return list(dict.fromkeys(["Equal", *named]))
-
-
-def _costs(tasks: int, arguments: argparse.Namespace) -> Iterator[Row]:
-    """CPU seconds of each rule over those of equal weights."""
-    names, steps = _named(arguments), arguments.steps
-    labels = ("click", "purchase")
-    records = [Binary(f"task_{place}", label=labels[place % 2]) for place in range(tasks)]
-    with tempfile.TemporaryDirectory(prefix="plait-") as named:
-        log = Path(named) / "log.parquet"
-        write_log(log, arguments.rows)
-        whole = Log((log,), SCHEMA, tuple(records))
-        split = RandomSplit(valid=0.0, test=0.0)
-        prepared = prepare(whole, split, cache=Path(named))
-        start = _with_tables(prepared, arguments.table_rows)
-        _turn(start, prepared, names, steps=1)  # what is imported and allocated once
-        turns = [_turn(start, prepared, names, steps=steps) for _ in range(arguments.repeats)]
-    for name in names:
-        ratios = [turn[name][0] / turn["Equal"][0] for turn in turns]
-        peaks = [turn[name][1] - turn["Equal"][1] for turn in turns]
-        yield {
-            "what": "cost of a step",
-            "rule": name,
-            "tasks": tasks,
-            "times_equal": statistics.median(ratios),
-            "least": min(ratios),
-            "most": max(ratios),
-            "peak_mib": statistics.median(peaks),
-        }
-
-
-def _with_tables(prepared: PreparedLog, rows: int | None) -> MultiTaskModel:
-    """The default network, its four largest tables with so many rows."""
-    if rows is None:
-        return build(prepared)
-    layout = prepared.preprocessor.layout
-    largest = sorted(layout.tables, key=lambda table: -table.num_rows)[:4]
-    tables = tuple(
-        replace(table, num_rows=max(rows, table.num_rows)) if table in largest else table
-        for table in layout.tables
-    )
-    model = MultiTaskModel(replace(layout, tables=tables), prepared.tasks)
-    fit_heads(model, prepared.train)
-    return model
-
-
-def _turn(
-    start: MultiTaskModel, prepared: PreparedLog, names: Sequence[str], *, steps: int
-) -> Mapping[str, tuple[float, float]]:
-    """CPU seconds and peak memory in MiB of each rule, for the same steps from one model."""
-    settings = Training(max_steps=WARM_UP + steps, epochs=1000)
-    found = {}
-    for name in names:
-        model, rule, stretch = deepcopy(start), COSTS[name](), _Stretch()
-        lookups: AbstractContextManager[None] = nullcontext()
-        if isinstance(rule, TheirBackward):
-            rule.model, lookups = model, dense_lookups()
-        with lookups:
-            Trainer(model, settings, balancer=rule, callbacks=[stretch]).fit(prepared.train)
-        found[name] = (stretch.seconds, stretch.peak_mib)
-    return found
-
-
-WARM_UP = 2
-
-
-class _Stretch(Callback):
-    """CPU seconds and peak memory of the steps after the first ones."""
-
-    def on_step(self, report: StepReport) -> None:
-        """Begin after the warm-up, end with the last step."""
-        if report.step == WARM_UP:
-            _reset_peak()
-            self._begun = time.process_time()
-        if report.step == report.total_steps:
-            self.seconds = time.process_time() - self._begun
-            self.peak_mib = _peak_mib()
-
-
-def _reset_peak() -> None:
-    path = Path("/proc/self/clear_refs")
-    if path.exists():
-        path.write_text("5")
-
-
-def _peak_mib() -> float:
-    path = Path("/proc/self/status")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    found = [line.split()[1] for line in lines if line.startswith("VmHWM")]
-    return float(found[0]) / 1024 if found else float("nan")
 
 
 STATIONARY: dict[str, Callable[[], Balancer]] = {
