@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from plait.architectures import CGC, PLE, MMoE, OMoE, SharedBottom, SingleTask
 from plait.balancing import Surface
+from plait.balancing.cut import SURFACES
 from plait.models import ArchitectureFactory, MultiTaskModel, cut_at, cuttable
 from plait.models.cutting import apart
 from plait.testing import small_batch, small_model
@@ -110,3 +111,18 @@ def test_nothing_is_set_apart_unless_it_is_asked_for() -> None:
         assert apart("encoded", value)[1]["a"] is value[1]["a"]
     with cuttable(None):
         assert apart("encoded", value) is value
+
+
+def test_every_tensor_of_a_surface_has_a_name() -> None:
+    model, batch = model_of(STRUCTURES[1]), small_batch()
+    names: dict[str, set[str]] = {}
+    for surface in SURFACES:
+        with cuttable(surface):
+            cut = cut_at(surface, model, model.trace(batch))
+        assert cut is not None
+        assert len(cut.groups) == len(cut.tensors)
+        names[surface] = set(cut.groups)
+    assert names["shared"] == {"experts 0", "experts 1", "gate_inputs 0"}
+    assert names["encoded"] == {"main"}
+    assert "architecture.experts" in {name[:20] for name in names["parameters"]}
+    assert all(name.startswith(("runs ", "lists ")) for name in names["tables"])
