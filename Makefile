@@ -64,6 +64,7 @@ evidence: install ## Run every benchmark in full; the figures go to .bench/
 	done
 
 grid: install ## Try every combination of parts and write docs/grid.md: hours; a next call goes on
+	PLAIT_GRID_STEPS=50 $(BIN)/python -m pytest -q tests/unit/training/test_balancing_grid.py
 	$(BIN)/python -m tests.grid --out docs/grid.md --keep .bench/grid.json
 
 docs: install ## Build the API pages from the docstrings into site/

@@ -217,18 +217,18 @@ def _private_parts(one: Combination, model: MultiTaskModel, rows: Batch) -> None
     if one.structure not in OWNERS:
         return
     names = [f"architecture.{OWNERS[one.structure]}", "own_tables.of_{task}."]
+    parameters = dict(model.named_parameters())
     for task in model.tasks:
-        model.zero_grad()
+        for parameter in parameters.values():
+            parameter.grad = None
         shared = model.share(model.encode(model.lookup(rows)))
         model.architecture.split(shared)[task].square().sum().backward()
-        reached = {
-            name for name, parameter in model.named_parameters() if parameter.grad is not None
-        }
+        reached = {name for name, parameter in parameters.items() if parameter.grad is not None}
         for place, owner in enumerate(model.tasks):
             for form in names:
                 prefix = form.format(place=place, task=owner)
-                mine = [name for name, _ in model.named_parameters() if name.startswith(prefix)]
-                touched = reached & {*mine}
+                mine = {name for name in parameters if name.startswith(prefix)}
+                touched = reached & mine
                 assert bool(touched) == (bool(mine) and owner == task), f"{prefix} by {task}"
 
 
