@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Chunks = Callable[[], Iterable[pl.DataFrame]]
 """Gives the rows chunk by chunk, anew at every call."""
 
+CHUNK_ROWS = 131_072
 _FOLD_SEED = 7340033
 """Apart from the seeds of splits, so that folds are drawn independently of them."""
 
@@ -99,12 +100,16 @@ class Events:
         zeros = np.zeros_like(mass)
         return Sums(np.ones(len(rows)), mass, mass * labels, mass * labels**2, zeros, last=last)
 
-    def folds(self, count: int, *, by_user: bool) -> NDArray[np.int64]:
+    def folds(self, count: int, *, by_user: bool) -> NDArray[np.int16]:
         """The fold of each row: a hash of its number, or of its user's."""
-        numbers = np.arange(len(self), dtype=np.uint64)
-        if by_user and self.codes.user is not None:
-            numbers = self.codes.user.astype(np.uint64)
-        return (uniform(numbers, seed=_FOLD_SEED) * count).astype(np.int64)
+        found = np.empty(len(self), dtype=np.int16)
+        for begin in range(0, len(self), CHUNK_ROWS):
+            inside = slice(begin, min(begin + CHUNK_ROWS, len(self)))
+            numbers = np.arange(inside.start, inside.stop, dtype=np.uint64)
+            if by_user and self.codes.user is not None:
+                numbers = self.codes.user[inside].astype(np.uint64)
+            found[inside] = (uniform(numbers, seed=_FOLD_SEED) * count).astype(np.int16)
+        return found
 
 
 def read_events(
@@ -127,27 +132,33 @@ def read_events(
     Raises:
         ColumnError: a time that is no time.
     """
+    rows = 0
     for chunk in chunks():
         names.add(chunk)
+        rows += len(chunk)
     found = names.vocabularies()
     roles = {role: column for role, column in columns.items() if role != "time"}
     groups = Groups(roles, names.crossed, found, {})
-    parts = list(_parts(chunks(), groups, remembered, columns.get("time")))
-    codes = Codes.joined(part[0] for part in parts)
-    keyed = [*(["pair"] if with_pairs else []), *codes.crossed]
-    keys = {name: np.unique(groups.keys_of(name, codes)[0]) for name in keyed}
-    groups = Groups(roles, names.crossed, found, {k: v[v >= 0] for k, v in keys.items()})
-    times = [part[3] for part in parts if part[3] is not None]
-    members = groups.members(codes)
-    events = Events(
-        codes,
-        members,
-        {name: groups.size(name) for name in members},
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-        np.concatenate(times) if times else None,
-    )
-    return groups, events
+    time = columns.get("time")
+    labels = np.empty((rows, len(remembered.tasks)), dtype=np.float32)
+    mass = np.empty_like(labels)
+    times = None if time is None else np.empty(rows)
+    codes: list[Codes] = []
+    at = 0
+    for chunk in chunks():
+        inside = slice(at, at + len(chunk))
+        codes.append(groups.codes(chunk))
+        labels[inside], mass[inside] = remembered.read(chunk)
+        if times is not None and time is not None:
+            times[inside] = instants(chunk[time], column=time)
+        at = inside.stop
+    keyed = [*(["pair"] if with_pairs else []), *(codes[0].crossed if codes else [])]
+    keys = {name: _distinct(groups.keys_of(name, part)[0] for part in codes) for name in keyed}
+    groups = Groups(roles, names.crossed, found, keys)
+    whole = Codes.joined(codes)
+    members = groups.members(whole)
+    sizes = {name: groups.size(name) for name in members}
+    return groups, Events(whole, members, sizes, labels, mass, times)
 
 
 def instants(values: pl.Series, *, column: str) -> Floats:
@@ -172,13 +183,15 @@ def instants(values: pl.Series, *, column: str) -> Floats:
     )
 
 
-def _parts(
-    chunks: Iterable[pl.DataFrame], groups: Groups, remembered: Remembered, time: str | None
-) -> Iterator[tuple[Codes, NDArray[np.float32], NDArray[np.float32], Floats | None]]:
-    for chunk in chunks:
-        labels, mass = remembered.read(chunk)
-        when = None if time is None else instants(chunk[time], column=time)
-        yield groups.codes(chunk), labels, mass, when
+def _distinct(parts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """The sorted keys that occur; -1 is nobody's. A few parts at a time are in memory."""
+    found, waiting = np.zeros(0, dtype=np.int64), []
+    for part in parts:
+        waiting.append(np.unique(part))
+        if sum(map(len, waiting)) > max(len(found), CHUNK_ROWS):
+            found, waiting = np.unique(np.concatenate([found, *waiting])), []
+    found = np.unique(np.concatenate([found, *waiting]))
+    return found[found >= 0]
 
 
 def _is_amount(task: Task) -> bool:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .events import Events
 from .formulas import Formulas
-from .groups import NOBODY, Members
 from .sequences import Windows, fold_windows, last_windows
-from .sums import SIDES, Past, Prior, Sums, grouped, residuals
+from .sums import SIDES, Past, Prior, Sums, residuals
 
 __all__ = ["OutOfFold"]
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 CHUNK_ROWS = 131_072
@@ -38,18 +35,15 @@ class OutOfFold:
     def walk(self) -> Iterator[tuple[Rows, Past]]:
         """What each training row may know, fold by fold."""
         for fold in range(self._count):
-            rows = np.flatnonzero(self._folds != fold)
-            sums, prior = self._summed(rows, factor=self._count / (self._count - 1))
-            own = np.flatnonzero(self._folds == fold)
-            for begin in range(0, len(own), CHUNK_ROWS):
-                rows = own[begin : begin + CHUNK_ROWS]
+            sums, prior = self._summed(without=fold, factor=self._count / (self._count - 1))
+            for rows in self._chunks(self._folds == fold):
                 members = {name: every.of(rows) for name, every in self._events.members.items()}
                 seen = {name: sums[name].at(members[name].groups) for name in members}
                 yield rows, Past(seen, members, prior)
 
     def after(self) -> tuple[dict[str, Sums], Prior]:
         """Sums over all training rows, for all other rows."""
-        return self._summed(np.arange(len(self._events)), factor=1.0)
+        return self._summed(without=None, factor=1.0)
 
     def windows(self, length: int) -> Iterator[Windows]:
         """For each training row: the user's last items in the other folds."""
@@ -59,29 +53,46 @@ class OutOfFold:
         """For each user: the last items of all training rows, in the order of the log."""
         return last_windows(self._events, self._formulas.remembered, length)
 
-    def _summed(self, rows: Rows, *, factor: float) -> tuple[dict[str, Sums], Prior]:
-        """Sums over these rows and no others; residuals are against means over the same rows.
+    def _summed(self, *, without: int | None, factor: float) -> tuple[dict[str, Sums], Prior]:
+        """Sums over the rows of the other folds; residuals are against means over the same rows.
 
-        Each row counts as often as `factor` says.
+        Each row counts as often as `factor` says. Rows pass in chunks, twice: means first, and then
+        what lies above them.
         """
-        own = self._events.contributions(rows).scaled(factor)
-        prior = Prior.of(own.mass.sum(axis=0), own.total.sum(axis=0), own.squares.sum(axis=0))
-        members = {name: every.of(rows) for name, every in self._events.members.items()}
-        foretold = {
-            side: self._rates(side, members[side], own, prior) for side in SIDES if side in members
+        events, tasks = self._events, self._events.labels.shape[1]
+        sums = {name: Sums.none(name, size, tasks) for name, size in events.sizes.items()}
+        mass, total, squares = np.zeros(tasks), np.zeros(tasks), np.zeros(tasks)
+        for rows in self._others(without):
+            own = events.contributions(rows).scaled(factor)
+            mass += own.mass.sum(axis=0)
+            total += own.total.sum(axis=0)
+            squares += own.squares.sum(axis=0)
+            for name, every in events.members.items():
+                chosen = every.of(rows)
+                sums[name].add(chosen.groups, own.repeated(chosen))
+        prior = Prior.of(mass, total, squares)
+        rates = {
+            side: sums[side].rate(self._formulas.strength(side), prior.mean)
+            for side in SIDES
+            if side in sums
         }
-        sums = {}
-        for name, every in members.items():
-            sums[name] = Sums.none(name, self._events.sizes[name], own.mass.shape[1])
-            event = replace(own, residual=residuals(name, own, foretold, prior))
-            sums[name].add(every.groups, event.repeated(every))
+        for rows in self._others(without):
+            own = events.contributions(rows).scaled(factor)
+            foretold = {side: rates[side][events.members[side].groups[rows]] for side in rates}
+            for name, every in events.members.items():
+                chosen = every.of(rows)
+                above = residuals(name, own, foretold, prior)
+                sums[name].add_residuals(chosen.groups, chosen.repeated(above))
         return sums, prior
 
-    def _rates(self, side: str, members: Members, own: Sums, prior: Prior) -> Floats:
-        """The mean of each row's user or item `[N, T]`."""
-        size, strength = self._events.sizes[side], self._formulas.strength(side)
-        total = grouped(members.groups, own.total, size)
-        mass = grouped(members.groups, own.mass, size)
-        total[NOBODY] = mass[NOBODY] = 0.0
-        rates: Floats = (total + strength * prior.mean) / (mass + strength)
-        return rates[members.groups]
+    def _others(self, fold: int | None) -> Iterator[Rows]:
+        """The rows of all folds but one, or of all, chunk by chunk."""
+        for rows in self._chunks(None):
+            yield rows if fold is None else rows[self._folds[rows] != fold]
+
+    def _chunks(self, chosen: NDArray[np.bool_] | None) -> Iterator[Rows]:
+        """The numbers of these rows, or of all, in order."""
+        for begin in range(0, len(self._events), CHUNK_ROWS):
+            end = min(begin + CHUNK_ROWS, len(self._events))
+            inside = slice(begin, end)
+            yield begin + np.flatnonzero(np.ones(end - begin) if chosen is None else chosen[inside])

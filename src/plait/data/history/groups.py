@@ -21,6 +21,7 @@ __all__ = ["Codes", "Groups", "Members", "NameCounts"]
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.int32]
 
+CHUNK_ROWS = 131_072
 NOBODY = 0
 """The group of rows without a user (item, pair), or with one that was never seen."""
 
@@ -125,9 +126,23 @@ class Groups:
             found["user"] = Members(codes.user)
         if codes.item is not None:
             found["item"] = Members(codes.item)
-        for name in self.keys:
-            keys, offsets = self.keys_of(name, codes)
-            found[name] = Members(_place(keys, self.keys[name]), offsets)
+        for name, known in self.keys.items():
+            if name == "pair":
+                found[name] = Members(self._pairs(codes))
+            else:
+                keys, offsets = self.keys_of(name, codes)
+                found[name] = Members(_place(keys, known), offsets)
+        return found
+
+    def _pairs(self, codes: Codes) -> Numbers:
+        """The pair of each row, chunk by chunk: keys are four times as large as what comes out."""
+        assert codes.user is not None
+        assert codes.item is not None
+        found = np.empty(len(codes.user), dtype=np.int32)
+        for begin in range(0, len(found), CHUNK_ROWS):
+            inside = slice(begin, begin + CHUNK_ROWS)
+            part = Codes(codes.user[inside], codes.item[inside], {})
+            found[inside] = _place(self.keys_of("pair", part)[0], self.keys["pair"])
         return found
 
     def keys_of(self, name: str, codes: Codes) -> tuple[Integers, Integers | None]:

@@ -76,7 +76,7 @@ def earlier_windows(events: Events, remembered: Remembered, length: int) -> Iter
 
 
 def fold_windows(
-    events: Events, remembered: Remembered, length: int, folds: Integers
+    events: Events, remembered: Remembered, length: int, folds: NDArray[np.int16]
 ) -> Iterator[Windows]:
     """For each training row: the user's last items in the other folds, in the order of the log."""
     assert events.codes.user is not None

@@ -67,6 +67,11 @@ class Sums:
         self.last[groups] = more.last
         self.last[NOBODY] = np.nan
 
+    def add_residuals(self, groups: NDArray[np.int32], more: Floats) -> None:
+        """Add residuals `[M, T]` alone, one row a member."""
+        self.residual[:] += grouped(groups, more, len(self.events))
+        self.residual[NOBODY] = 0.0
+
     def plus(self, blocks: tuple[Floats, ...], last: Floats) -> Sums:
         """With further sums, row by row, and a later last time where there is one."""
         found = [mine + its for mine, its in zip(self.blocks(), blocks, strict=True)]
