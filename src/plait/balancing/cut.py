@@ -34,11 +34,14 @@ class Cut:
         tensors: each requires a gradient.
         groups: what each belongs to, a layer or a stage, for what is told of conflicts; empty: it
             is not known.
+        beside: what goes past the surface to a single task, at the same stage. With it the cut is
+            whole, and a backward pass need not run twice what lies above.
     """
 
     surface: Surface
     tensors: tuple[Tensor, ...]
     groups: tuple[str, ...] = ()
+    beside: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

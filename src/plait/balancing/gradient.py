@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -83,7 +83,7 @@ class GradientBalancer(Balancer):
             raise ConfigurationError(
                 f"{type(self).__name__} needs a `cut`: the tensors at which it reads gradients."
             )
-        look.add(part.losses, part.cut)
+        look.add(part.losses, part.cut, is_only=is_only)
 
     def decide(self, look: Look) -> Weights:
         """The weights by the inner products of the gradients.
@@ -131,6 +131,8 @@ class GradientBalancer(Balancer):
         elif part.cut.surface == "parameters":
             _backward_of_all(kept, numbers, part.penalty)
             _unweigh_what_is_alone(part.cut.tensors, weights, look)
+        elif look.above is not None:
+            _backward_from(part.cut.tensors, kept, part.penalty, numbers, look)
         else:
             tensors = [part.cut.tensors[place] for place in look.shared]
             weighed = _weighed(tensors, kept, numbers, look)
@@ -170,6 +172,44 @@ def _among(products: Tensor, places: Sequence[int]) -> Tensor:
     return products[chosen.unsqueeze(1), chosen]
 
 
+def _backward_from(
+    tensors: Sequence[Tensor],
+    tasks: Collection[str],
+    penalty: Tensor | None,
+    weights: Mapping[str, float],
+    look: Look,
+) -> None:
+    """The backward pass below the cut; above it, the gradients are those that were read."""
+    held, above = look.gradients or {}, look.above or {}
+    look.gradients = look.above = None  # a gradient a task: much beside a backward pass
+    found: dict[Tensor, Tensor] = {}
+    for task in tasks:
+        for place, gradient in enumerate(held[task]):
+            if gradient is not None:
+                weight = weights[task] if place in look.shared else 1.0
+                _add_to(found, tensors[place], gradient, weight)
+        for tensor, gradient in above[task]:
+            if tensor.is_leaf:
+                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+            else:
+                _add_to(found, tensor, gradient, 1.0)
+    del held, above
+    ends, gradients = list(found), [*found.values()]
+    if penalty is not None and penalty.requires_grad:
+        ends.append(penalty)
+        gradients.append(torch.ones_like(penalty))
+    if ends:
+        torch.autograd.backward(ends, gradients)
+
+
+def _add_to(sums: dict[Tensor, Tensor], tensor: Tensor, gradient: Tensor, weight: float) -> None:
+    held = sums.get(tensor)
+    if held is None:
+        sums[tensor] = gradient * weight
+    else:
+        held.add_(gradient, alpha=weight)
+
+
 def _weighed(
     tensors: Sequence[Tensor],
     losses: Mapping[str, Tensor],
@@ -184,12 +224,8 @@ def _weighed(
     for place, tensor in zip(look.shared, tensors, strict=True):
         for task in losses:
             gradient = held[task][place]
-            if gradient is None:
-                continue
-            if tensor in found:
-                found[tensor].add_(gradient, alpha=weights[task])
-            else:
-                found[tensor] = gradient * weights[task]
+            if gradient is not None:
+                _add_to(found, tensor, gradient, weights[task])
     return found
 
 

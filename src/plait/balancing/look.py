@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, distributed
 
+from .above import leaves_above
 from .cut import Cut, TaskGradients, read_gradients
 
 __all__ = ["Look", "mean_over_processes", "processes"]
@@ -41,6 +42,8 @@ class Look:
         losses: by task, detached; sums over the parts.
         gradients: each task's gradient by each tensor: of the one part there is or, on
             `parameters`, sums over the parts. None: not read, or not kept.
+        above: each task's gradients by what lies above the surface or goes past it, of the one
+            part there is. None: not read, or not to be told from what comes from below.
         parts: how many were added.
         shared: places of the tensors that two losses or more reach, in whichever part; `close`
             finds them.
@@ -49,14 +52,23 @@ class Look:
     def __init__(self) -> None:
         self.losses: dict[str, Tensor] = {}
         self.gradients: dict[str, list[Tensor | None]] | None = None
+        self.above: dict[str, list[tuple[Tensor, Tensor]]] | None = None
         self.shared: tuple[int, ...] = ()
         self._products: list[Products] = []
         self.parts = 0
         self._parameters: tuple[Tensor, ...] = ()
         self._groups: tuple[str, ...] = ()
 
-    def add(self, losses: Mapping[str, Tensor], cut: Cut | None = None) -> None:
-        """Take in one part of the step; with a cut, its gradients. The graph stays."""
+    def add(
+        self, losses: Mapping[str, Tensor], cut: Cut | None = None, *, is_only: bool = False
+    ) -> None:
+        """Take in one part of the step; with a cut, its gradients. The graph stays.
+
+        Args:
+            losses: by task.
+            cut: where gradients are read.
+            is_only: whether this is the only part, whose gradients are kept for the backward pass.
+        """
         for task, loss in losses.items():
             before = self.losses.get(task)
             self.losses[task] = loss.detach() if before is None else before + loss.detach()
@@ -64,13 +76,13 @@ class Look:
         if cut is None:
             return
         self._groups = cut.groups
-        found = read_gradients(losses, cut.tensors)
         if cut.surface == "parameters":
             self._parameters = cut.tensors
-            self._add_gradients(found)
+            self._add_gradients(read_gradients(losses, cut.tensors))
+        elif is_only and processes() == 1:  # more of them average what a backward pass leaves
+            self._read_all(losses, cut)
         else:
-            self._products += _products(found)
-            self.gradients = {t: list(g) for t, g in found.items()} if self.parts == 1 else None
+            self._products += _products(read_gradients(losses, cut.tensors))
 
     def close(self) -> None:
         """All parts are there: take in what other processes saw, and see what is shared."""
@@ -102,6 +114,19 @@ class Look:
                 chosen = torch.tensor([numbers[task] for task in tasks])
                 total[chosen.unsqueeze(1), chosen] += values
         return total
+
+    def _read_all(self, losses: Mapping[str, Tensor], cut: Cut) -> None:
+        """Gradients at the surface, and in the same pass those of what lies above it."""
+        leaves = leaves_above(losses, (*cut.tensors, *cut.beside))
+        self.gradients, self.above = {}, None if leaves is None else {}
+        for task, loss in losses.items():
+            beyond = () if leaves is None else (*cut.beside, *leaves[task])
+            found = read_gradients({task: loss}, (*cut.tensors, *beyond))[task]
+            self.gradients[task] = list(found[: len(cut.tensors)])
+            if self.above is not None:
+                pairs = zip(beyond, found[len(cut.tensors) :], strict=True)
+                self.above[task] = [(t, g) for t, g in pairs if g is not None]
+        self._products = _products(self.gradients)
 
     def _add_gradients(self, found: TaskGradients) -> None:
         held = self.gradients or {}
@@ -177,12 +202,23 @@ def _products(gradients: TaskGradients, *, least: int = 1) -> list[Products]:
     found = []
     for place, column in enumerate(zip(*gradients.values(), strict=True)):
         there = {
-            task: gradient
+            task: gradient.flatten()
             for task, gradient in zip(gradients, column, strict=True)
             if gradient is not None
         }
         if len(there) >= least:
-            rows = torch.stack([gradient.flatten() for gradient in there.values()])
-            rows = rows if rows.dtype == torch.float64 else rows.float()
-            found.append(Products(place, tuple(there), (rows @ rows.T).double().cpu()))
+            found.append(Products(place, tuple(there), _inner(list(there.values()))))
     return found
+
+
+def _inner(rows: Sequence[Tensor]) -> Tensor:
+    """Inner products of vectors, float64 `[T, T]` on the CPU; half precision adds up in single."""
+    full = [row if row.dtype == torch.float64 else row.float() for row in rows]
+    if not full[0].is_cpu:
+        stacked = torch.stack(full)
+        return (stacked @ stacked.T).double().cpu()
+    total = torch.empty(len(full), len(full), dtype=torch.float64)
+    for i, one in enumerate(full):
+        for j, other in enumerate(full[: i + 1]):  # a product of few long rows costs a copy more
+            total[i, j] = total[j, i] = torch.dot(one, other)
+    return total

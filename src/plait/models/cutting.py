@@ -57,13 +57,18 @@ def cut_at(surface: Surface, model: MultiTaskModel, trace: Trace | None) -> Cut 
         return Cut(surface, tuple(dense.values()), tuple(name.rpartition(".")[0] for name in dense))
     if trace is None:
         return None
-    stages = {
-        "tables": trace.fields,
-        "encoded": trace.encoded._replace(per_task={}),
-        "shared": trace.shared._replace(per_task={}),
+    whole = {"tables": trace.fields, "encoded": trace.encoded, "shared": trace.shared}[surface]
+    own = getattr(whole, "per_task", {})  # among fields nothing goes past
+    beside = {id(t): t for _, t in _tensors(own) if t.requires_grad}
+    found = {
+        id(t): (name, t) for name, t in _tensors(whole) if t.requires_grad and id(t) not in beside
     }
-    found = {id(t): (name, t) for name, t in _tensors(stages[surface]) if t.requires_grad}
-    return Cut(surface, tuple(t for _, t in found.values()), tuple(n for n, _ in found.values()))
+    return Cut(
+        surface,
+        tuple(t for _, t in found.values()),
+        tuple(name for name, _ in found.values()),
+        tuple(beside.values()),
+    )
 
 
 def _set_apart(value: object) -> object:

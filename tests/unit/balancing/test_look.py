@@ -61,7 +61,7 @@ def test_what_two_losses_reach_is_shared() -> None:
     one, two, three = (torch.ones(2, requires_grad=True) for _ in range(3))
     losses = {"a": one.sum() + 2 * two.sum(), "b": -one.sum(), "constant": torch.tensor(1.0)}
     look = Look()
-    look.add(losses, Cut("shared", (one, two, three)))
+    look.add(losses, Cut("shared", (one, two, three)), is_only=True)
     look.close()
     assert look.shared == (0,)
     assert look.gradients is not None
