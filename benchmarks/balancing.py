@@ -118,10 +118,11 @@ def main() -> None:
     if arguments.fronts:
         report(list(_fronts(smoke=arguments.smoke)), arguments)
         return
+    names = arguments.rules.split(";") if arguments.rules else tuple(COSTS)
     if arguments.smoke:
         arguments.tasks, arguments.rows, arguments.steps = 2, 1_000, 1
+        names = ("Equal", "FAMO", "MGDA, parameters", "torchjd, MGDA")
     counts = (2, 4, 8) if arguments.tasks is None else (arguments.tasks,)
-    names = arguments.rules.split(";") if arguments.rules else tuple(COSTS)
     log = Made(arguments.rows, arguments.table_rows)
     measure = memory if arguments.memory else times
     report(
