@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from tests.unit.makers import SMALL, Data, make_data, make_model, same_bits
 
-from plait.balancing import Balancer, BaseRate
+from plait.balancing import UW, Balancer, BaseRate, FairGrad
 from plait.data.batch import Batch
 from plait.data.store import Store
 from plait.errors import TrainingError
@@ -52,14 +53,20 @@ def test_every_stage_is_charged_and_together_they_are_the_wall(
     assert found.limit_share == found.rows_per_second / found.limit.rows_per_second
 
 
-def test_the_steps_are_those_of_the_trainer(data: Data, model: MultiTaskModel) -> None:
-    settings = replace(SETTINGS, average=0.0)
-    found = measure_steps(model, data.train, settings, seconds=1e-6, balancer=BaseRate())
+@pytest.mark.parametrize(
+    ("rule", "batches"), [(BaseRate(), 1), (BaseRate(), 2), (UW(), 2), (FairGrad(), 1)]
+)
+def test_the_steps_are_those_of_the_trainer(
+    data: Data, model: MultiTaskModel, rule: Balancer, batches: int
+) -> None:
+    settings = replace(SETTINGS, average=0.0, accumulate=batches)
+    found = measure_steps(model, data.train, settings, seconds=1e-6, balancer=deepcopy(rule))
     assert (found.warm_up, found.steps) == (WARM_UP_STEPS[0], FEWEST_STEPS)
     plain = make_model(data, architecture=SMALL, dropout=0.1, unknown_rate=0.1)
     most = found.warm_up + found.steps
     settings = replace(settings, epochs=99, max_steps=most)
-    Trainer(plain, settings, balancer=BaseRate()).fit(data.train)
+    Trainer(plain, settings, balancer=rule).fit(data.train)
+    assert all(found.seconds[stage] > 0 for stage in ("loss", "backward", "step"))
     assert same_bits(model.state_dict(), plain.state_dict())
 
 
