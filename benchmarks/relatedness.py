@@ -6,11 +6,13 @@ Two regression tasks whose weights have a cosine of 1, 0.5 or 0 (`MMoETasks`). E
 weights and curve anew; all models of a run see the same fresh batches of 128 rows, each row once,
 and are judged by the mean square error of standardised labels on 10,000 others. There are one
 bottom of 113, which has as many parameters as the experts; `OMoE`, 8 experts of 16 under one gate;
-and `MMoE`, the same under a gate for each task. All have towers of 8, and Adam.
+and `MMoE`, the same under a gate for each task. All have towers of 8, and Adam. `--models` adds
+`CGC`, of whose 8 experts each task owns two, and `PLE`, two levels of 2 common experts and 2 for
+each task; `--cosines` takes others, below 0 for tasks that pull apart.
 
-Errors of single runs differ by orders of magnitude, so count wins: `wins` are the runs in which
-MMoE is better. `p` is that of a sign test, one-sided. `grows` is by how much the error at a cosine
-of 0 is above that at 1, and the runs in which it is.
+Errors of single runs differ by orders of magnitude, so count wins: the runs in which a model is
+better than one bottom, and MMoE than OMoE. `p` is that of a sign test, one-sided. `grows` is by how
+much the error at the last cosine is above that at the first, and the runs in which it is.
 
 Twelve runs are one program, whose parameters lie side by side. What is done is kept in the file of
 `--json`, and a second call goes on from there; `--budget-minutes` ends a call in time.
@@ -32,19 +34,22 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from plait import MMoE, OMoE, SharedBottom
+from plait import CGC, PLE, MMoE, OMoE, SharedBottom
 from plait.architectures import Encoded, Widths
 from plait.data.simulation import MMoESample, MMoESettings, MMoETasks
 from plait.models import ArchitectureFactory, Tower
 from plait.training.optimizers import AdamW, Group
 
-COSINES = (1.0, 0.5, 0.0)
 TASKS = ("first", "second")
+BOTTOM = "SharedBottom"
 MODELS: dict[str, ArchitectureFactory] = {
-    "SharedBottom": partial(SharedBottom, layers=(113,), dropout=0.0),
+    BOTTOM: partial(SharedBottom, layers=(113,), dropout=0.0),
     "OMoE": partial(OMoE, num_experts=8, layers=(16,), dropout=0.0),
     "MMoE": partial(MMoE, num_experts=8, layers=(16,), dropout=0.0),
+    "CGC": partial(CGC, shared_experts=4, task_experts=2, layers=(16,), dropout=0.0),
+    "PLE": partial(PLE, shared_experts=2, task_experts=2, layers=(16,), dropout=0.0),
 }
+PAPER = (BOTTOM, "OMoE", "MMoE")
 BATCH, AT_ONCE, TEST_ROWS = 128, 50, 10_000
 TOGETHER = 12
 """Runs in one program: less than half the time of one after another."""
@@ -73,27 +78,34 @@ def main() -> None:
     made = parser("MMoE, OMoE and one shared bottom on tasks whose relatedness is a dial.")
     made.add_argument("--runs", type=int, default=24, help="for each cosine")
     made.add_argument("--steps", type=int, default=6_000, help="batches that each model sees")
+    made.add_argument("--cosines", default="1,0.5,0", help="of the tasks' weights")
+    made.add_argument("--models", default=",".join(PAPER), help=f"of {', '.join(MODELS)}")
     made.add_argument("--budget-minutes", type=float, help="no run begins after these")
     arguments = made.parse_args()
+    cosines = [float(one) for one in arguments.cosines.split(",")]
+    models = arguments.models.split(",")
+    if unknown := {*models} - {*MODELS}:
+        made.error(f"no model {unknown.pop()!r}; there are {', '.join(MODELS)}")
     runs, steps = (2, 4) if arguments.smoke else (arguments.runs, arguments.steps)
     may_begin = within(arguments.budget_minutes)
-    kept = kept_runs(arguments.json, {"steps": steps})
+    kept = kept_runs(arguments.json, {"steps": steps, "models": ",".join(models)})
     done = {(row["cosine"], row["run"]): row for row in kept}
-    for first, cosine in product(range(0, runs, TOGETHER), COSINES):
+    for first, cosine in product(range(0, runs, TOGETHER), cosines):
         group = range(first, min(first + TOGETHER, runs))
         missing = [run for run in group if (cosine, run) not in done]
         if not missing or not may_begin():
             continue
-        for run, found in errors(cosine, missing, steps=steps).items():
+        for run, found in errors(cosine, missing, steps=steps, models=models).items():
             row: dict[str, Fact] = {"what": RUN, "cosine": cosine, "run": run, "steps": steps}
-            done[cosine, run] = row | found
+            done[cosine, run] = row | {"models": ",".join(models)} | found
         keep_runs(done.values(), arguments.json)
-        print(f"{len(done)} of {runs * len(COSINES)} runs", file=sys.stderr, flush=True)
-    report([*_summary(list(done.values())), *done.values()], arguments)
+        print(f"{len(done)} of {runs * len(cosines)} runs", file=sys.stderr, flush=True)
+    summary = _summary(list(done.values()), cosines, models)
+    report([*summary, *done.values()], arguments)
 
 
 def errors(
-    cosine: float, runs: Sequence[int], *, steps: int, models: Sequence[str] = tuple(MODELS)
+    cosine: float, runs: Sequence[int], *, steps: int, models: Sequence[str] = PAPER
 ) -> dict[int, dict[str, float]]:
     """By run the test error of each model after the same fresh batches; all runs in one program."""
     draws = [MMoETasks(MMoESettings(relatedness=cosine), seed=run) for run in runs]
@@ -154,28 +166,31 @@ class Stack:
         return nn.functional.mse_loss(found, labels)
 
 
-def _summary(runs: Sequence[Row]) -> Iterator[Row]:
-    """For each cosine the errors and MMoE's wins; then by how much each model's error grows."""
+def _summary(runs: Sequence[Row], cosines: Sequence[float], models: Sequence[str]) -> Iterator[Row]:
+    """For each cosine the errors and wins; then by how much each model's error grows."""
     by_cosine = {
-        cosine: {row["run"]: row for row in runs if row["cosine"] == cosine} for cosine in COSINES
+        cosine: {row["run"]: row for row in runs if row["cosine"] == cosine} for cosine in cosines
     }
+    pairs = [(name, BOTTOM) for name in models if BOTTOM in models and name != BOTTOM]
+    pairs += [("MMoE", "OMoE")] if {"MMoE", "OMoE"} <= {*models} else []
     for cosine, found in by_cosine.items():
         if not found:
             continue
-        values = {name: _values(found, list(found), name) for name in MODELS}
+        values = {name: _values(found, list(found), name) for name in models}
         row: dict[str, Fact] = {"what": "error", "cosine": cosine, "runs": len(found)}
         row |= {name: float(value.mean()) for name, value in values.items()}
-        for name in ("SharedBottom", "OMoE"):
-            wins = int((values["MMoE"] < values[name]).sum())
+        for name, other in pairs:
+            wins = int((values[name] < values[other]).sum())
             told = binomtest(wins, len(found), alternative="greater").pvalue
-            row |= {f"wins over {name}": wins, f"p of {name}": float(told)}
+            row |= {f"{name} over {other}": wins, f"p of {name} over {other}": float(told)}
         yield row
-    both = [run for run in by_cosine[1.0] if run in by_cosine[0.0]]
-    if not both:
+    first, last = by_cosine[cosines[0]], by_cosine[cosines[-1]]
+    both = [run for run in first if run in last]
+    if not both or first is last:
         return
     row = {"what": "grows", "runs": len(both)}
-    for name in MODELS:
-        growth = _values(by_cosine[0.0], both, name) - _values(by_cosine[1.0], both, name)
+    for name in models:
+        growth = _values(last, both, name) - _values(first, both, name)
         row |= {name: float(growth.mean()), f"{name} grows in": int((growth > 0).sum())}
     yield row
 
