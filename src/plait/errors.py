@@ -106,12 +106,17 @@ class MissingExtraError(PlaitError, ImportError):
         )
 
 
+MOST_NAMES = 24
+"""Of what is known, in a message; enough for all settings of one kind."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """One sentence that offers the nearest known name and lists what there is."""
     names: Sequence[str] = sorted(set(known))
     near = get_close_matches(name, names, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    rest = len(names) - MOST_NAMES
+    shown = ", ".join(names[:MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
     return f"{hint}Known: {shown or '(none)'}."
 
 

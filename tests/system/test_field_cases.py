@@ -66,7 +66,9 @@ def test_case_3_memory_does_not_climb_over_two_thousand_steps(tmp_path: Path) ->
 
     watch = Watch()
     settings = arguments(feed(1000), tmp_path / "run")
-    settings["training"] = Training(epochs=200, max_steps=2000, batch_size=32, patience=200)
+    settings["training"] = Training(
+        epochs=200, max_steps=2000, batch_size=16, patience=200, evaluate_steps=100
+    )
     plait.train(**settings, callbacks=(watch,))
     assert len(watch.seen) == 20
     assert np.mean(watch.seen[-5:]) - np.mean(watch.seen[5:10]) < 8 * 2**20
