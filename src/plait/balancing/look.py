@@ -11,7 +11,7 @@ from torch import Tensor, distributed
 from .above import leaves_above
 from .cut import Cut, TaskGradients, read_gradients
 
-__all__ = ["Look", "mean_over_processes", "processes"]
+__all__ = ["Look", "mean_of", "mean_over_processes", "processes"]
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ class Look:
         )
         seen = _from_all(mine)
         self.losses = {
-            task: torch.tensor(loss) for task, loss in _mean([one for one, _, _ in seen]).items()
+            task: torch.tensor(loss) for task, loss in mean_of([one for one, _, _ in seen]).items()
         }
         self._products = [
             entry._replace(values=entry.values / len(seen) ** 2)
@@ -182,7 +182,7 @@ def processes() -> int:
 
 def mean_over_processes(losses: Mapping[str, float]) -> dict[str, float]:
     """The mean of each loss; a process that lacks it counts 0, as it does for the gradient."""
-    return dict(losses) if processes() == 1 else _mean(_from_all(dict(losses)))
+    return dict(losses) if processes() == 1 else mean_of(_from_all(dict(losses)))
 
 
 def _from_all(mine: T) -> list[T]:
@@ -191,7 +191,8 @@ def _from_all(mine: T) -> list[T]:
     return [one for one in found if one is not None]
 
 
-def _mean(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def mean_of(seen: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each loss over batches or processes; one that lacks it counts 0."""
     tasks = dict.fromkeys(task for losses in seen for task in losses)
     return {task: sum(losses.get(task, 0.0) for losses in seen) / len(seen) for task in tasks}
 

@@ -66,9 +66,3 @@ class BatchPart:
             raise RuntimeError("this batch was to be run once")
         with self._draws.again():
             return self._run()
-
-
-def mean_of(values: list[dict[str, float]]) -> dict[str, float]:
-    """The mean over the batches of a step; a task that a batch lacks counts 0 there."""
-    names = dict.fromkeys(name for one in values for name in one)
-    return {name: sum(one.get(name, 0.0) for one in values) / len(values) for name in names}

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from plait.balancing import Balancer, Cut, Equal
+from plait.balancing.look import mean_of
 from plait.data.batch import Batch
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
@@ -28,7 +29,7 @@ from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
 from .judging import fits, mix, scores
 from .objective import Losses, Objective, Supervised
-from .parts import BatchPart, mean_of
+from .parts import BatchPart
 from .precision import multiplying
 from .prediction import predict_store
 from .settings import Training

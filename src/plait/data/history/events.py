@@ -14,7 +14,7 @@ from plait.data.row_hash import uniform
 from plait.errors import ColumnError
 from plait.tasks import Binary, Count, Regression, Task, Value, WatchTime
 
-from .groups import Codes, Groups, Members, NameCounts
+from .groups import CHUNK_ROWS, Codes, Groups, Members, NameCounts
 from .sums import Sums
 
 __all__ = ["Chunks", "Events", "Remembered", "instants", "read_events"]
@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 Chunks = Callable[[], Iterable[pl.DataFrame]]
 """Gives the rows chunk by chunk, anew at every call."""
 
-CHUNK_ROWS = 131_072
 _FOLD_SEED = 7340033
 """Apart from the seeds of splits, so that folds are drawn independently of them."""
 

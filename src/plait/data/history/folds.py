@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from .events import Events
 from .formulas import Formulas
+from .groups import CHUNK_ROWS
 from .sequences import Windows, fold_windows, last_windows
 from .sums import SIDES, Past, Prior, Sums, residuals
 
 __all__ = ["OutOfFold"]
 
 Rows = NDArray[np.int64]
-
-CHUNK_ROWS = 131_072
 
 
 class OutOfFold:

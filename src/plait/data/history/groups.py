@@ -22,6 +22,7 @@ Integers = NDArray[np.int64]
 Numbers = NDArray[np.int32]
 
 CHUNK_ROWS = 131_072
+"""Training rows that are worked on at once."""
 NOBODY = 0
 """The group of rows without a user (item, pair), or with one that was never seen."""
 
