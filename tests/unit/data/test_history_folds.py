@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 from tests.unit.data.history_making import BINARY, NAMES, columns_of, events, fit, log, logs
 from tests.unit.data.history_reference import out_of_fold
 
-from plait.data.history import History
+from plait.data.history import History, folds, groups
+from plait.data.history import events as event_rows
 from plait.data.row_hash import uniform
 
 UNORDERED = History(ordered=False, folds=3)
@@ -35,20 +36,30 @@ def history_of_rows(frame: pl.DataFrame, history: History = UNORDERED) -> pl.Dat
 @given(logs())
 def test_every_number_is_what_a_loop_over_the_other_folds_gives(frame: pl.DataFrame) -> None:
     found = history_of_rows(frame)
-    rows, folds = events(frame), folds_of(len(frame))
+    rows, own_folds = events(frame), folds_of(len(frame))
     expected = [
         out_of_fold(
             row,
-            [other for other, its in zip(rows, folds, strict=True) if its != fold],
+            [other for other, its in zip(rows, own_folds, strict=True) if its != fold],
             tasks=NAMES,
             binary=BINARY,
             times=3 / 2,
         )
-        for row, fold in zip(rows, folds, strict=True)
+        for row, fold in zip(rows, own_folds, strict=True)
     ]
     assert_frame_equal(
         found, columns_of(expected, tuple(found.columns)), rel_tol=1e-5, abs_tol=1e-6
     )
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Rows, folds and pairs are worked on in chunks; a log of a test fits into one."""
+    frame = log(40)
+    whole = history_of_rows(frame)
+    for module in (event_rows, folds, groups):
+        monkeypatch.setattr(module, "CHUNK_ROWS", size)
+    assert_frame_equal(history_of_rows(frame), whole, rel_tol=1e-6, abs_tol=1e-7)
 
 
 @settings(max_examples=25)
