@@ -270,11 +270,11 @@ def _checks() -> Iterator[tuple[str, Callable[[Logs], None]]]:
 
 
 def _told(run: Callable[[Logs], None], logs: Logs) -> str:
-    """Nothing where all holds; else what does not."""
+    """Nothing where all holds; else what does not, whatever was raised."""
     try:
         run(logs)
-    except AssertionError as error:
-        return str(error).partition("\n")[0] or "failed"
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {error}".partition("\n")[0]
     return ""
 
 
