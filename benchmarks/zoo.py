@@ -82,14 +82,14 @@ class Found:
 
     Attributes:
         valid: mix of the tasks' scores on the validation rows.
-        test: each task's score on the test rows.
+        judge: gives each task's score on the test rows.
         parameters: of the network, without tables.
         tables: parameters of tables.
         rows_per_second: of training.
     """
 
     valid: float
-    test: list[float]
+    judge: Callable[[], list[float]]
     parameters: int
     tables: int
     rows_per_second: float
@@ -241,7 +241,7 @@ def _run(
     return {
         **row,
         "valid": best.valid,
-        "test": best.test,
+        "test": best.judge(),
         "learning_rate": setting.learning_rate,
         "dropout": setting.dropout,
         "key_l2": setting.key_l2,
@@ -261,7 +261,7 @@ def _tried(model: str, given: Given, setting: Setting) -> Found:
     found = [_fitted(bottom, [task], given, setting) for task in tasks]
     return Found(
         float(np.mean([each.valid for each in found])),
-        [score for each in found for score in each.test],
+        lambda: [score for each in found for score in each.judge()],
         sum(each.parameters for each in found),
         sum(each.tables for each in found),
         1 / sum(1 / each.rows_per_second for each in found),
@@ -337,7 +337,7 @@ def _fitted(
     stored = sum(table.numel() for table in model.table_parameters())
     return Found(
         mix(model.tasks, by_valid, None),
-        list(_scores(model, given.prepared.test).values()),
+        lambda: list(_scores(model, given.prepared.test).values()),
         sum(parameter.numel() for parameter in model.parameters()) - stored,
         stored,
         steps.taken * batch / seconds,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from .noisy_rates import NoisyRates
 from .prediction import ROWS_AT_ONCE
 
 MOST_ROWS = 200_000
-"""Rows that are looked at, evenly spread over the store where it has more."""
+"""Rows of a task that are looked at, evenly spread over those with a label where it has more."""
 
 _REACH = 3.0
 
@@ -46,8 +47,7 @@ def level_base_rates(
     binary = [name for name in _parents_first(model) if isinstance(model.tasks[name], Binary)]
     if not binary or not train.num_rows:
         return {}
-    rows = np.unique(np.linspace(0, train.num_rows - 1, MOST_ROWS).astype(np.int64))
-    rows = np.arange(train.num_rows) if train.num_rows <= MOST_ROWS else rows
+    rows = np.unique(np.concatenate([_counted(train, name) for name in binary]))
     raw = _before_links(model, train, rows)
     shifts: dict[str, float] = {}
     for name in binary:
@@ -69,10 +69,20 @@ def _parents_first(model: MultiTaskModel) -> Iterator[str]:
     yield from children
 
 
-def _before_links(model: MultiTaskModel, store: Store, rows: np.ndarray) -> dict[str, Tensor]:
+def _counted(store: Store, name: str) -> NDArray[np.int64]:
+    """The rows at which the mean of a task is taken."""
+    rows = np.flatnonzero(store.observed(name) & (store.weights(name) > 0))
+    if len(rows) <= MOST_ROWS:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
+
+
+def _before_links(
+    model: MultiTaskModel, store: Store, rows: NDArray[np.int64]
+) -> dict[str, Tensor]:
     """What the towers give `[n, out]` by task, before links tie them, on the CPU."""
     device = next(model.parameters()).device
-    found: dict[str, list[Tensor]] = {name: [] for name in model.tasks}
+    found = {name: [torch.empty(0, model.head(name).out_features)] for name in model.tasks}
     model.eval()
     for start in range(0, len(rows), ROWS_AT_ONCE):
         batch = store.batch(rows[start : start + ROWS_AT_ONCE]).to(device)

@@ -51,24 +51,24 @@ def parameters_of(
 
     A task without an observed row of positive weight has no entry.
     """
-    counted = {
-        name: np.flatnonzero(store.observed(name) & (store.weights(name) > 0)) for name in names
-    }
-    names = [name for name in names if len(counted[name])]
-    if not names:
+    counts = {name: store.observed(name) & (store.weights(name) > 0) for name in names}
+    counts = {name: rows for name, rows in counts.items() if rows.any()}
+    if not counts:
         return {}
+    wanted = np.flatnonzero(np.logical_or.reduce(list(counts.values())))
     device = next(model.parameters()).device
-    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    found: dict[str, list[Tensor]] = {name: [] for name in counts}
     model.eval()
     with torch.inference_mode():
-        for start in range(0, store.num_rows, ROWS_AT_ONCE):
-            stop = min(start + ROWS_AT_ONCE, store.num_rows)
-            parameters = model(store.batch(slice(start, stop)).to(device))
-            for name in names:
-                first, last = np.searchsorted(counted[name], (start, stop))
-                here = torch.from_numpy(counted[name][first:last] - start)
-                found[name].append(parameters[name].cpu()[here])
-    return {name: (torch.cat(parts).clone(), counted[name]) for name, parts in found.items()}
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            rows = wanted[start : start + ROWS_AT_ONCE]
+            parameters = model(store.batch(rows).to(device))
+            for name, parts in found.items():
+                parts.append(parameters[name].cpu()[torch.from_numpy(counts[name][rows])])
+    return {
+        name: (torch.cat(parts).clone(), np.flatnonzero(counts[name]))
+        for name, parts in found.items()
+    }
 
 
 def _slices(

@@ -11,7 +11,7 @@ from tests.unit.makers import Data, make_data, make_model, whole
 
 from plait.architectures import Chain
 from plait.tasks import Binary, Regression
-from plait.training import level_base_rates, predict_store
+from plait.training import level_base_rates, levelling, predict_store
 
 TASKS = (
     Binary("click", positive_weight=3.0),
@@ -40,6 +40,22 @@ def test_the_mean_prediction_becomes_the_mean_label_and_the_order_stays(data: Da
         assert np.average(after[name], weights=weight) == pytest.approx(label, abs=1e-5)
         np.testing.assert_array_equal(np.argsort(after[name]), np.argsort(before[name]))
     np.testing.assert_array_equal(after["rating"], before["rating"])
+
+
+def test_a_task_of_few_labels_is_levelled_on_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(tmp_path, TASKS, rows=400)
+    rows = np.arange(400)
+    observed = dict.fromkeys(("like", "rating"), rows % 40 == 7) | {"click": rows % 2 == 0}
+    train = data.train.relabelled(observed=observed)
+    monkeypatch.setattr(levelling, "MOST_ROWS", 10)
+    model = make_model(data)
+    level_base_rates(model, train)
+    weight = train.weights("like") * observed["like"]
+    found = predict_store(model, train)["like"]
+    label = np.average(train.labels("like"), weights=weight)
+    assert np.average(found, weights=weight) == pytest.approx(label, abs=1e-5)
 
 
 def test_a_second_time_there_is_nothing_to_shift(data: Data) -> None:
