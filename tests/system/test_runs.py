@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -238,6 +239,52 @@ def test_rows_are_predicted_in_slices_that_change_nothing(
     monkeypatch.setattr("plait.serving.predictor.ROWS_AT_ONCE", 33)
     sliced = run.predictor.predict(asked, keep=["user_id"])
     assert_frame_equal(sliced, whole, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "read"),
+    [(".parquet", pl.read_parquet), (".csv", pl.read_csv), (".arrow", pl.read_ipc)],
+)
+def test_predictions_go_to_a_file_in_slices(
+    suffix: str,
+    read: Callable[[Path], pl.DataFrame],
+    run: Run,
+    log: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("plait.data.staging.CHUNK_ROWS", 40)
+    told: list[tuple[int, int]] = []
+    path = tmp_path / f"out{suffix}"
+    written = run.predictor.predict_file(
+        log.head(100),
+        path,
+        keep=["user_id"],
+        prefix="p_",
+        on_rows=lambda done, total: told.append((done, total)),
+    )
+    assert (written, told) == (100, [(40, 100), (80, 100), (100, 100)])
+    whole = run.predictor.predict(log.head(100), keep=["user_id"], prefix="p_")
+    assert_frame_equal(read(path), whole, abs_tol=1e-6, check_dtypes=suffix != ".csv")
+
+
+def test_no_rows_give_a_file_of_columns(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
+    assert run.predictor.predict_file(log.clear(), tmp_path / "out.parquet") == 0
+    assert pl.read_parquet(tmp_path / "out.parquet").columns == list(run.predictor.columns)
+
+
+def test_predictions_that_are_stopped_half_way_leave_no_file(
+    run: Run, log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("plait.data.staging.CHUNK_ROWS", 40)
+
+    def stop(done: int, total: int) -> None:
+        if done == 80:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.predictor.predict_file(log.head(100), tmp_path / "out.parquet", on_rows=stop)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_note_in_the_readme_of_an_artifact_breaks_nothing(run: Run) -> None:

@@ -18,6 +18,7 @@ from tests.unit.experiment.files import LEAST, write
 
 from plait.cli import main
 from plait.cli.shown import number
+from plait.data.frame_files import append_frames
 from plait.errors import (
     CheckpointError,
     DataError,
@@ -106,16 +107,24 @@ class FakePredictor:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
 
-    def predict(
+    columns = ("like",)
+
+    def predict_file(
         self,
         source: str,
+        output: Path,
         *,
         keep: Sequence[str] = (),
         prefix: str = "",
         preference: Mapping[str, float] | None = None,
-    ) -> pl.DataFrame:
+        on_rows: Callable[[int, int], None],
+    ) -> int:
         self.calls.append(("predict", source, keep, prefix, preference))
-        return self.frame.with_columns(pl.lit("x").alias(name) for name in keep)
+        kept = [pl.lit("x").alias(name) for name in keep]
+        with append_frames(output) as append:
+            append(self.frame.select(*kept, pl.all()))
+        on_rows(self.frame.height, self.frame.height)
+        return self.frame.height
 
     def evaluate(
         self,
@@ -404,10 +413,10 @@ def test_predict_writes_what_the_suffix_says(
     tmp_path: Path,
 ) -> None:
     ended = plait("predict", "run", "new.csv", "-o", f"deep/{name}", "--keep", "id")
-    assert ended == (0, f"Wrote 2 rows to deep/{name}: like, id.\n", "")
+    assert ended == (0, f"Wrote 2 rows to deep/{name}: id, like.\n", "")
     assert read(tmp_path / "deep" / name).to_dict(as_series=False) == {
-        "like": [0.25, 0.5],
         "id": ["x", "x"],
+        "like": [0.25, 0.5],
     }
     assert [path.name for path in (tmp_path / "deep").iterdir()] == [name]
 

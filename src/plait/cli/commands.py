@@ -13,7 +13,7 @@ from plait.errors import ConfigurationError, DataError
 
 from .arguments import read_preference
 from .endings import explained
-from .files import check_output, claim_run, default_run, write_frame
+from .files import check_output, claim_run, default_run
 from .shown import print_evaluation, print_json
 
 Json = Annotated[
@@ -190,17 +190,27 @@ def predict(
     """Predict every task for rows as they stand in the log; labels are not needed."""
     with explained(debug=debug):
         check_output(output, source=rows, force=force)
+        from rich.console import Console
+
         from plait.serving import load
 
-        frame = load(run, best_of=best_of).predict(
-            rows, keep=keep or (), prefix=prefix, preference=read_preference(preference)
-        )
-        write_frame(frame, output)
+        from .watching import rows_done
+
+        predictor = load(run, best_of=best_of)
+        with rows_done(Console(stderr=True)) as on_rows:
+            written = predictor.predict_file(
+                rows,
+                output,
+                keep=keep or (),
+                prefix=prefix,
+                preference=read_preference(preference),
+                on_rows=on_rows,
+            )
+        columns = [*(keep or ()), *(f"{prefix}{column}" for column in predictor.columns)]
         if as_json:
-            print_json({"file": str(output), "rows": frame.height, "columns": frame.columns})
+            print_json({"file": str(output), "rows": written, "columns": columns})
         else:
-            columns = ", ".join(frame.columns)
-            typer.echo(f"Wrote {frame.height:,} rows to {output}: {columns}.")
+            typer.echo(f"Wrote {written:,} rows to {output}: {', '.join(columns)}.")
 
 
 def simulate(
@@ -223,6 +233,7 @@ def simulate(
 ) -> None:
     """Make a feed log whose truth is known: clicks, likes, purchases, watch time, a survey."""
     with explained(debug=debug):
+        from plait.data.frame_files import append_frames
         from plait.data.simulation import simulate as make
 
         files = {"log": out} if truth is None else {"log": out, "truth": truth}
@@ -235,7 +246,8 @@ def simulate(
         made = make(rows, seed=seed)
         frames = {"log": made.frame, "truth": made.truth}
         for name, path in files.items():
-            write_frame(frames[name], path)
+            with append_frames(path) as append:
+                append(frames[name])
         if as_json:
             written = {name: str(path) for name, path in files.items()}
             print_json({**written, "rows": rows, "columns": made.frame.columns})

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from plait.errors import ConfigurationError, DataError
-
-if TYPE_CHECKING:
-    import polars as pl
+from plait.errors import ConfigurationError
 
 _RUN_SIGNS = ("run.json", "metrics.json", "training", "artifact")
-SUFFIXES = (".parquet", ".csv", ".arrow")
 
 
 def default_run(experiment: Path) -> Path:
@@ -69,6 +64,8 @@ def check_output(path: Path, *, source: str | None = None, force: bool) -> None:
         ConfigurationError: a suffix that is not known, a file that is there already, or the very
             file that is read.
     """
+    from plait.data.frame_files import SUFFIXES
+
     if path.suffix not in SUFFIXES:
         raise ConfigurationError(
             f"{path}: the suffix says how rows are written; it is one of "
@@ -80,32 +77,6 @@ def check_output(path: Path, *, source: str | None = None, force: bool) -> None:
         raise ConfigurationError(f"{path} is the file that is read. Name another by --output.")
     if not force:
         raise ConfigurationError(f"{path} exists. Replace it by --force, or name another file.")
-
-
-def write_frame(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as its suffix says, beside the path first: it is there whole or not at all.
-
-    Raises:
-        DataError: a column that CSV cannot hold.
-    """
-    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    if path.suffix == ".csv" and nested:
-        raise DataError(
-            f"{path}: CSV cannot hold the lists in {', '.join(nested)}. Write .parquet, or keep "
-            "other columns."
-        )
-    writers: dict[str, Callable[[Path], object]] = {
-        ".parquet": frame.write_parquet,
-        ".csv": frame.write_csv,
-        ".arrow": frame.write_ipc,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.writing")
-    try:
-        writers[path.suffix](beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def write_json(path: Path, document: Mapping[str, object]) -> None:

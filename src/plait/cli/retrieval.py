@@ -10,7 +10,7 @@ import typer
 
 from .commands import Debug, ExperimentFile, Json, PreparedLogs, Run, Set, resume_command
 from .endings import explained
-from .files import check_output, claim_run, default_run, write_frame
+from .files import check_output, claim_run, default_run
 from .shown import print_json
 
 if TYPE_CHECKING:
@@ -111,10 +111,12 @@ def retrieve(
     """Find the items that users may be shown, by towers that `plait towers` trained."""
     with explained(debug=debug):
         check_output(output, source=users, force=force)
+        from plait.data.frame_files import append_frames
         from plait.retrieval import load
 
         found = load(run).retrieve(users, k=k, seen=seen, items=items, exact=exact)
-        write_frame(found.frame, output)
+        with append_frames(output) as append:
+            append(found.frame)
         facts = found.facts
         if as_json:
             print_json({"file": str(output), "rows": found.frame.height, **facts})
@@ -149,10 +151,12 @@ def embed(
     """Write the vectors of users or items, row by row, for an index or a model of your own."""
     with explained(debug=debug):
         check_output(output, source=rows, force=force)
+        from plait.data.frame_files import append_frames
         from plait.retrieval import load
 
         frame = load(run).embed(rows, side=side.value)
-        write_frame(frame, output)
+        with append_frames(output) as append:
+            append(frame)
         if as_json:
             print_json({"file": str(output), "rows": frame.height, "columns": frame.columns})
         else:

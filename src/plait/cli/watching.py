@@ -1,8 +1,12 @@
-"""The demonstration on a terminal: what is being done now, and a line for what is done."""
+"""Long work on a terminal: what is being done now, how far it is, a line for what is done."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.status import Status
 from rich.text import Text
 
@@ -61,3 +65,23 @@ class AfterTraining(Callback):
     def on_end(self, history: History) -> None:
         """The bar has gone."""
         self._lines.begin("levelling base rates, judging and saving")
+
+
+@contextmanager
+def rows_done(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function that is told how many rows are done, and of how many; it shows a bar.
+
+    Where the console is no terminal, nothing is shown.
+
+    Args:
+        console: where to write.
+    """
+    columns = (BarColumn(bar_width=12), MofNCompleteColumn(), "rows", TimeRemainingColumn())
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        line = bar.add_task("", total=None)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(line, completed=done, total=total)
+
+        yield tell

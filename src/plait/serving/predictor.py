@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 
 from plait.architectures import Architecture, Link
 from plait.artifact import Artifact, read_artifact
+from plait.data.frame_files import append_frames
 from plait.data.labels import TaskReader
 from plait.data.log import Log
 from plait.data.preparing import write_part
@@ -83,30 +84,49 @@ class Predictor:
                 column that is called like a prediction.
             UnknownNameError: a column that is missing, or a preference for no task.
         """
-        names = [f"{prefix}{column}" for column in self.columns]
-        both = sorted(set(keep) & set(names))
-        if both:
-            raise DataError(
-                f"`keep` names {', '.join(both)}, which is also the name of a prediction. Give "
-                "predictions a `prefix`, such as 'predicted_'."
-            )
-        self._ray(preference)
-        if isinstance(source, pl.DataFrame) and source.is_empty():
-            kept = source.select(keep)
-            return kept.with_columns(pl.lit(None, dtype=pl.Float32).alias(name) for name in names)
-        log = self._log(source, columns=tuple(keep))
-        features = [c for f in log.schema.features for c in f.columns()]
-        needed = dict.fromkeys([*features, *sorted(self._reader.serving_columns), *keep])
-        with (
-            preferring(self._ray(preference)),
-            tempfile.TemporaryDirectory(prefix="plait-") as scratch,
-        ):
-            parts = [
-                pl.concat([rows.select(keep), self._predict(rows, names)], how="horizontal")
-                for chunk in self._chunks(log, needed, Path(scratch))
-                for rows in chunk.iter_slices(ROWS_AT_ONCE)
-            ]
-        return pl.concat(parts)
+        parts = self._slices(source, keep=keep, prefix=prefix, preference=preference)
+        return pl.concat([part for _, part in parts])
+
+    def predict_file(
+        self,
+        source: Source,
+        output: str | Path,
+        *,
+        keep: Sequence[str] = (),
+        prefix: str = "",
+        preference: Mapping[str, float] | None = None,
+        on_rows: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write what `predict` gives to a file, in slices, so that memory does not grow with rows.
+
+        The file is there whole, once all is written, or not at all.
+
+        Args:
+            source: as in `predict`.
+            output: `.parquet`, `.csv` or `.arrow`.
+            keep: as in `predict`.
+            prefix: as in `predict`.
+            preference: as in `predict`.
+            on_rows: is told, again and again, how many rows are done, and of how many.
+
+        Returns:
+            How many rows were written.
+
+        Raises:
+            ConfigurationError: as in `predict`.
+            TaskError: as in `predict`.
+            DataError: as in `predict`; another suffix, a column that CSV cannot hold, a full disk.
+            UnknownNameError: as in `predict`.
+        """
+        done = 0
+        with append_frames(Path(output)) as append:
+            parts = self._slices(source, keep=keep, prefix=prefix, preference=preference)
+            for total, part in parts:
+                append(part)
+                done += part.height
+                if on_rows is not None:
+                    on_rows(done, total)
+        return done
 
     def evaluate(
         self,
@@ -139,6 +159,38 @@ class Predictor:
         with self._labelled(source, ()) as store:
             return mix(model.tasks, scores(model, store, predict_store(model, store)), None)
 
+    def _slices(
+        self,
+        source: Source,
+        *,
+        keep: Sequence[str],
+        prefix: str,
+        preference: Mapping[str, float] | None,
+    ) -> Iterator[tuple[int, pl.DataFrame]]:
+        """What `predict` gives, chunk by chunk, and how many rows there are in all."""
+        names = [f"{prefix}{column}" for column in self.columns]
+        both = sorted(set(keep) & set(names))
+        if both:
+            raise DataError(
+                f"`keep` names {', '.join(both)}, which is also the name of a prediction. Give "
+                "predictions a `prefix`, such as 'predicted_'."
+            )
+        ray = self._ray(preference)
+        if isinstance(source, pl.DataFrame) and source.is_empty():
+            kept = source.select(keep)
+            yield 0, kept.with_columns(pl.lit(None, dtype=pl.Float32).alias(n) for n in names)
+            return
+        log = self._log(source, columns=tuple(keep))
+        features = [c for f in log.schema.features for c in f.columns()]
+        needed = dict.fromkeys([*features, *sorted(self._reader.serving_columns), *keep])
+        with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
+            staged, rows = self._staged(log, needed, Path(scratch))
+            for chunk in self._chunks(staged, rows):
+                with preferring(ray):
+                    parts = [self._predict(few, names) for few in chunk.iter_slices(ROWS_AT_ONCE)]
+                found = pl.concat(parts)
+                yield rows, pl.concat([chunk.select(keep), found], how="horizontal")
+
     def _ray(self, preference: Mapping[str, float] | None) -> tuple[float, ...] | None:
         """The shares of the tasks; None where nobody said any."""
         if preference is None:
@@ -156,8 +208,9 @@ class Predictor:
     def _labelled(self, source: Source, columns: tuple[str, ...]) -> Iterator[Store]:
         log = self._log(source, columns=columns)
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
-            rows = self._chunks(log, log.needed_columns(), Path(scratch))
-            store, _ = write_part(Path(scratch) / "rows", rows, log, self.artifact.preprocessor)
+            staged = self._staged(log, log.needed_columns(), Path(scratch))
+            folder, rows = Path(scratch) / "rows", self._chunks(*staged)
+            store, _ = write_part(folder, rows, log, self.artifact.preprocessor)
             check_labels(self.artifact.model, store)
             yield store
 
@@ -171,13 +224,19 @@ class Predictor:
             ranks="after",  # which features a model may have was decided when it was trained
         )
 
-    def _chunks(self, log: Log, needed: Collection[str], scratch: Path) -> Iterator[pl.DataFrame]:
+    def _staged(self, log: Log, needed: Collection[str], scratch: Path) -> tuple[pl.LazyFrame, int]:
+        """The columns that are needed, on disk, and how many rows there are."""
         frame, history = log.rows(), self.artifact.history
-        if history is not None:
-            needed = list(dict.fromkeys([*needed, *history.columns]))
-        log.check(frame, needed)
-        staged = stage(frame, needed, scratch / "raw.arrow")
-        for chunk in chunks(staged, staged.select(pl.len()).collect().item()):
+        read = () if history is None else history.columns
+        columns = list(dict.fromkeys([*needed, *read]))
+        log.check(frame, columns)
+        staged = stage(frame, columns, scratch / "raw.arrow")
+        return staged, staged.select(pl.len()).collect().item()
+
+    def _chunks(self, staged: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+        """The rows with their history."""
+        history = self.artifact.history
+        for chunk in chunks(staged, rows):
             yield chunk if history is None else history.transform(chunk)
 
     def _predict(self, chunk: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
