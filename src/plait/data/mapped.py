@@ -17,7 +17,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from .files import sync
 
-__all__ = ["Matrix", "Ragged", "RawFile", "map_file", "matrix", "runs", "write_file"]
+__all__ = [
+    "Matrix",
+    "Ragged",
+    "RawFile",
+    "map_file",
+    "matrix",
+    "numbers",
+    "runs",
+    "write_file",
+]
 
 Matrix = NDArray[Any]
 """A group of columns of one type, `[N, width]`, row after row in memory."""
@@ -70,10 +79,10 @@ def map_file(path: Path) -> pa.RecordBatch:
 
 def matrix(column: pa.Array) -> Matrix:
     """The rows of a fixed-size list column, without a copy."""
-    return _numbers(column.values).reshape(len(column), column.type.list_size)
+    return numbers(column.values).reshape(len(column), column.type.list_size)
 
 
-def _numbers(array: pa.Array) -> NDArray[Any]:
+def numbers(array: pa.Array) -> NDArray[Any]:
     """The numbers of an array without nulls, without a copy.
 
     `array.to_numpy` would import pandas where it is installed: a second of every process.
@@ -108,9 +117,9 @@ class Ragged:
         values = batch.column("values")
         weighted = "weights" in batch.schema.names
         return cls(
-            _numbers(values.values),
-            _numbers(values.offsets),
-            _numbers(batch.column("weights").values) if weighted else None,
+            numbers(values.values),
+            numbers(values.offsets),
+            numbers(batch.column("weights").values) if weighted else None,
         )
 
     def take(

@@ -169,8 +169,9 @@ def _prepare(log: Log, split: Split, folder: Path, older: Path | None) -> None:
         "facts": {"parts": counts, "left_out": left_out},
         "notes": notes,
     }
-    for staged in ("raw.arrow", "history.arrow", "history.f32"):
+    for staged in ("raw.arrow", "history.arrow"):
         (folder / staged).unlink(missing_ok=True)
+    shutil.rmtree(folder / "history.scratch", ignore_errors=True)
     with replacing(folder / "log.json") as file:
         file.write(json.dumps(form, indent=1).encode())
 

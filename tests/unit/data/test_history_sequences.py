@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from tests.unit.data.history_making import events, fit, log
 from tests.unit.data.history_reference import Event
 from tests.unit.data.test_history_folds import folds_of
 
-from plait.data.history import History
+from plait.data.history import History, sequences
 
 LIKED = "history.user.like.items"
 
@@ -50,6 +52,22 @@ def test_without_order_a_row_lists_the_items_of_other_folds(seed: int, length: i
         for row, own, items in zip(rows, folds, found[column].to_list(), strict=True):
             seen = [other for other, its in zip(rows, folds, strict=True) if its != own]
             assert items == listed(row, seen, length, task)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1000), block=st.integers(1, 30), ordered=st.sampled_from((None, False)))
+def test_blocks_of_users_change_nothing(seed: int, block: int, *, ordered: bool | None) -> None:
+    frame, history = log(40, seed=seed), History(sequence_length=3, ordered=ordered)
+    found = []
+    for rows in (block, 1_000):
+        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+            patch.setattr(sequences, "CHUNK_ROWS", rows)
+            fitted = fit(frame, Path(folder), history)
+            later = fitted.tables.transform(frame)
+            found.append(
+                fitted.training_rows(0, 40).hstack(later.select(pl.all().name.suffix("2")))
+            )
+    assert_frame_equal(*found, check_exact=True)
 
 
 def test_later_rows_list_the_last_items_of_all_training_rows(tmp_path: Path) -> None:

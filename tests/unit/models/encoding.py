@@ -66,7 +66,9 @@ def check_cuts(model: MultiTaskModel, batch: Batch, surfaces: Sequence[Surface] 
         if torch.allclose(one, other, rtol=1e-4, atol=1e-4):
             continue
         for name, gradient in cut.items():  # which of them it is
-            assert_close(gradient, plain[name], rtol=1e-4, atol=1e-4, msg=f"{name} at {surface}")
+            largest = float(plain[name].abs().max()) if plain[name].numel() else 0.0
+            near = 1e-4 + 1e-5 * largest  # sums of large numbers may end near 0
+            assert_close(gradient, plain[name], rtol=1e-4, atol=near, msg=f"{name} at {surface}")
 
 
 def check_gradients(model: MultiTaskModel, batch: Batch) -> None:

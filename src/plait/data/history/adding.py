@@ -44,7 +44,7 @@ def add_history(
         parts: the part of each row.
         schema: roles and features.
         tasks: classes filled in.
-        folder: where the columns are staged.
+        folder: where the columns are staged, as `history.arrow` and in `history.scratch`.
 
     Raises:
         PlaitError: as `fit_history` and `HistoryTables.extended`.
@@ -57,13 +57,15 @@ def add_history(
             at += len(chunk)
             yield chunk.filter(pl.Series(is_train))
 
+    scratch = folder / "history.scratch"
+    scratch.mkdir()
     new_users = _has_new_users_only(raw, parts, schema.user)
     fitted = fit_history(
         history,
         training,
         schema=schema,
         tasks=tasks,
-        scratch=folder,
+        scratch=scratch,
         first_other_time=_first_time(raw, parts, None if history.ordered is False else schema.time),
         new_users=new_users,
     )

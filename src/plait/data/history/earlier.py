@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,8 +11,7 @@ from numpy.typing import NDArray
 
 from .events import Events
 from .formulas import Formulas
-from .groups import NOBODY, Members
-from .sequences import Windows, earlier_windows, last_windows
+from .groups import NOBODY, Members, compact
 from .sums import SIDES, Past, Prior, Sums, residuals
 
 __all__ = ["Earlier"]
@@ -19,7 +19,7 @@ __all__ = ["Earlier"]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-BLOCK_ROWS = 262_144
+BLOCK_ROWS = 65_536
 LONG_GROUP = 64
 
 
@@ -37,8 +37,8 @@ class Earlier:
         assert events.times is not None
         self._events = events
         self._formulas = formulas
-        self._order = np.argsort(events.times, kind="stable")
-        self._times = events.times[self._order]
+        self._times = events.times
+        self._order = compact(np.argsort(events.times, kind="stable"))
         self._block_rows = block_rows
         tasks = events.labels.shape[1]
         self._sums = {name: Sums.none(name, size, tasks) for name, size in events.sizes.items()}
@@ -46,26 +46,23 @@ class Earlier:
 
     def walk(self) -> Iterator[tuple[Rows, Past]]:
         """What each training row may know, block by block."""
-        begin = 0
-        while begin < len(self._order):
-            last = self._times[min(begin + self._block_rows, len(self._order)) - 1]
-            end = int(np.searchsorted(self._times, last, side="right"))
-            yield self._block(self._order[begin:end], self._times[begin:end])
+        begin, rows = 0, len(self._order)
+        while begin < rows:
+            last = self._time(min(begin + self._block_rows, rows) - 1)
+            end = bisect_right(range(rows), last, lo=begin, key=self._time)
+            block = self._order[begin:end].astype(np.int64)
+            yield self._block(block, self._times[block])
             begin = end
+
+    def _time(self, place: int) -> float:
+        """When the row at a place of the order was."""
+        return float(self._times[self._order[place]])
 
     def after(self) -> tuple[dict[str, Sums], Prior]:
         """Sums over all rows passed so far: over all training rows, once the walk has ended."""
         everything = self._all
         prior = Prior.of(everything.mass[1], everything.total[1], everything.squares[1])
         return self._sums, prior
-
-    def windows(self, length: int) -> Iterator[Windows]:
-        """For each training row: the user's last items strictly before it."""
-        return earlier_windows(self._events, self._formulas.remembered, length)
-
-    def last_windows(self, length: int) -> Iterator[Windows]:
-        """For each user: the last items of all training rows."""
-        return last_windows(self._events, self._formulas.remembered, length)
 
     def _block(self, rows: Rows, times: Floats) -> tuple[Rows, Past]:
         own = self._events.contributions(rows)

@@ -19,7 +19,7 @@ from .events import Chunks, Events, Remembered, read_events
 from .folds import OutOfFold
 from .formulas import Formulas
 from .groups import Groups, NameCounts
-from .sequences import Windows, sequence_names
+from .sequences import ByUser, Windows, earlier_windows, fold_windows, last_windows, sequence_names
 from .settings import History
 from .sums import SIDES, Past
 from .tables import HistoryTables, numbers_frame
@@ -39,7 +39,7 @@ class Fitted:
         tables: for all other rows.
         is_ordered: whether training rows see strictly earlier rows, else rows of other folds.
         numbers: of the training rows, on disk.
-        sequences: of the training rows, by name.
+        sequences: of the training rows, by name, on disk.
     """
 
     tables: HistoryTables
@@ -67,15 +67,15 @@ def fit_history(
 ) -> Fitted:
     """Fit a history on training rows.
 
-    Memory: some 50 bytes for each training row, and the tables. The numbers of the training rows
-    lie in a scratch file.
+    Memory: some 50 bytes for each training row, and the tables. The numbers and lists of the
+    training rows lie in scratch files.
 
     Args:
         history: which features are made.
         chunks: the training rows, chunk by chunk, anew at every call.
         schema: roles and crossed features.
         tasks: classes filled in.
-        scratch: folder for a file of numbers.
+        scratch: folder for these files, which are wanted as long as the result is.
         first_other_time: the earliest time among validation and test rows; None: there are none.
         new_users: whether all validation and test rows are of users whom no training row has. Then
             nothing of users is made, since it would say nothing of those to come, and folds keep
@@ -110,14 +110,13 @@ def fit_history(
     are_partial = tuple(map(bool, (events.mass != 1).any(axis=0)))
     formulas = Formulas(history, remembered, are_partial)
     is_ordered = _is_ordered(history, events, first_other_time)
+    events = events if is_ordered else replace(events, times=None)
     way: Earlier | OutOfFold = (
-        Earlier(events, formulas)
-        if is_ordered
-        else OutOfFold(replace(events, times=None), formulas, by_user=new_users)
+        Earlier(events, formulas) if is_ordered else OutOfFold(events, formulas, by_user=new_users)
     )
     numbers = _Numbers.of(way.walk(), formulas, rows=len(events), scratch=scratch)
     length = history.sequence_length if {"user", "item"} <= columns.keys() else 0
-    sequences = _sequences(way, remembered, length)
+    sequences = _sequences(way, events, remembered, length, scratch) if length else {}
     late = {name: windows for name, (_, windows) in sequences.items()}
     tables = _tables(formulas, groups, way, numbers.names, late, time=schema.time)
     early = {name: windows for name, (windows, _) in sequences.items()}
@@ -198,16 +197,17 @@ def _least(block: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _sequences(
-    way: Earlier | OutOfFold, remembered: Remembered, length: int
+    way: Earlier | OutOfFold, events: Events, remembered: Remembered, length: int, scratch: Path
 ) -> dict[str, tuple[Windows, Windows]]:
     """By name, what training rows and later rows list; sequences that are always empty left out."""
-    if not length:
-        return {}
-    pairs = zip(way.windows(length), way.last_windows(length), strict=True)
-    named = zip(sequence_names(remembered), pairs, strict=True)
-    return {
-        name: (early, late) for name, (early, late) in named if (early.ends > early.begins).any()
-    }
+    walk = ByUser(events, remembered)
+    early = (
+        earlier_windows(walk, length, scratch)
+        if isinstance(way, Earlier)
+        else fold_windows(walk, length, way.folds, scratch)
+    )
+    named = zip(sequence_names(remembered), early, last_windows(walk, length), strict=True)
+    return {name: (now, later) for name, now, later in named if (now.ends > now.begins).any()}
 
 
 def _is_ordered(history: History, events: Events, first_other_time: float | None) -> bool:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from .events import Events
 from .formulas import Formulas
 from .groups import CHUNK_ROWS
-from .sequences import Windows, fold_windows, last_windows
 from .sums import SIDES, Past, Prior, Sums, residuals
 
 __all__ = ["OutOfFold"]
@@ -23,19 +22,22 @@ class OutOfFold:
 
     A row of another fold counts `count / (count - 1)` times, so that counts and smoothing are as
     strong as they will be for later rows, which see every fold.
+
+    Attributes:
+        folds: of each row.
     """
 
     def __init__(self, events: Events, formulas: Formulas, *, by_user: bool) -> None:
         self._events = events
         self._formulas = formulas
         self._count = formulas.history.folds
-        self._folds = events.folds(self._count, by_user=by_user)
+        self.folds = events.folds(self._count, by_user=by_user)
 
     def walk(self) -> Iterator[tuple[Rows, Past]]:
         """What each training row may know, fold by fold."""
         for fold in range(self._count):
             sums, prior = self._summed(without=fold, factor=self._count / (self._count - 1))
-            for rows in self._chunks(self._folds == fold):
+            for rows in self._chunks(self.folds == fold):
                 members = {name: every.of(rows) for name, every in self._events.members.items()}
                 seen = {name: sums[name].at(members[name].groups) for name in members}
                 yield rows, Past(seen, members, prior)
@@ -43,14 +45,6 @@ class OutOfFold:
     def after(self) -> tuple[dict[str, Sums], Prior]:
         """Sums over all training rows, for all other rows."""
         return self._summed(without=None, factor=1.0)
-
-    def windows(self, length: int) -> Iterator[Windows]:
-        """For each training row: the user's last items in the other folds."""
-        return fold_windows(self._events, self._formulas.remembered, length, self._folds)
-
-    def last_windows(self, length: int) -> Iterator[Windows]:
-        """For each user: the last items of all training rows, in the order of the log."""
-        return last_windows(self._events, self._formulas.remembered, length)
 
     def _summed(self, *, without: int | None, factor: float) -> tuple[dict[str, Sums], Prior]:
         """Sums over the rows of the other folds; residuals are against means over the same rows.
@@ -87,7 +81,7 @@ class OutOfFold:
     def _others(self, fold: int | None) -> Iterator[Rows]:
         """The rows of all folds but one, or of all, chunk by chunk."""
         for rows in self._chunks(None):
-            yield rows if fold is None else rows[self._folds[rows] != fold]
+            yield rows if fold is None else rows[self.folds[rows] != fold]
 
     def _chunks(self, chosen: NDArray[np.bool_] | None) -> Iterator[Rows]:
         """The numbers of these rows, or of all, in order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +11,19 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .events import Events, Remembered
-from .groups import NOBODY, offsets_of, spans
+from plait.data.mapped import RawFile, numbers
 
-__all__ = ["Windows", "earlier_windows", "fold_windows", "last_windows", "sequence_names"]
+from .events import Events, Remembered
+from .groups import CHUNK_ROWS, NOBODY, compact, offsets_of, spans
+
+__all__ = [
+    "ByUser",
+    "Windows",
+    "earlier_windows",
+    "fold_windows",
+    "last_windows",
+    "sequence_names",
+]
 
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -54,72 +64,150 @@ def sequence_names(remembered: Remembered) -> tuple[str, ...]:
     return ("history.user.items", *(f"history.user.{task}.items" for task in binary))
 
 
-def earlier_windows(events: Events, remembered: Remembered, length: int) -> Iterator[Windows]:
+class ByUser:
+    """The training rows, user by user, in the order of time or else of the log.
+
+    Rows of nobody are left out. In memory are four bytes a row.
+
+    Args:
+        events: the training rows.
+        remembered: the tasks; each binary one has a sequence.
+    """
+
+    def __init__(self, events: Events, remembered: Remembered) -> None:
+        assert events.codes.user is not None
+        self.events = events
+        self.behaviours = (None, *np.flatnonzero(remembered.are_binary).tolist())
+        users = events.codes.user
+        keys = (users,) if events.times is None else (events.times, users)
+        self._order = compact(np.lexsort(keys))
+        self._offsets = offsets_of(np.bincount(users, minlength=events.sizes["user"]))
+
+    def blocks(self) -> Iterator[Block]:
+        """Some users at a time, and all rows of each of them."""
+        begin, total = self._offsets[NOBODY + 1], self._offsets[-1]
+        while begin < total:
+            end = self._offsets[np.searchsorted(self._offsets, begin + CHUNK_ROWS, "right") - 1]
+            if end <= begin:  # one user has more rows
+                end = self._offsets[np.searchsorted(self._offsets, begin, "right")]
+            yield Block.of(self.events, self._order[begin:end].astype(np.int64))
+            begin = end
+
+
+class Block(NamedTuple):
+    """The rows of some users.
+
+    Attributes:
+        events: the training rows.
+        rows: which of them, user by user.
+        starts: the place in `rows` at which each user begins.
+        user_of: which of the users each row is of, from 0.
+    """
+
+    events: Events
+    rows: Integers
+    starts: Integers
+    user_of: Integers
+
+    @classmethod
+    def of(cls, events: Events, rows: Integers) -> Block:
+        """These rows, in the order of users."""
+        assert events.codes.user is not None
+        is_first = np.diff(events.codes.user[rows], prepend=-1) != 0
+        return cls(events, rows, np.flatnonzero(is_first), np.cumsum(is_first) - 1)
+
+    def listed(self, task: int | None) -> Mask:
+        """Rows whose item is listed; of no known item none is."""
+        assert self.events.codes.item is not None
+        listed: Mask = self.events.codes.item[self.rows] != NOBODY
+        if task is not None:
+            listed &= self.events.labels[self.rows, task] > 0
+        return listed
+
+    def items(self, kept: Mask) -> NDArray[np.int32]:
+        """The items of the rows that are kept."""
+        assert self.events.codes.item is not None
+        return self.events.codes.item[self.rows[kept]]
+
+    def last(self, kept: Mask, length: int) -> Windows:
+        """For each user the last rows of those kept."""
+        passed = offsets_of(kept.astype(np.int64))
+        stops = passed[np.append(self.starts[1:], len(self.rows))]
+        lengths = np.minimum(stops - passed[self.starts], length)
+        ends = np.cumsum(lengths)
+        return Windows(self.items(kept)[spans(stops - lengths, lengths)], ends - lengths, ends)
+
+
+def earlier_windows(walk: ByUser, length: int, scratch: Path) -> list[Windows]:
     """For each training row: the user's last items strictly before it."""
-    assert events.codes.user is not None
-    assert events.codes.item is not None
-    assert events.times is not None
-    order = np.lexsort((events.times, events.codes.user))
-    users, times = events.codes.user[order], events.times[order]
-    is_new_user = np.diff(users, prepend=-1) != 0
-    is_new = is_new_user | (np.diff(times, prepend=np.inf) != 0)
-    places = np.arange(len(order))
-    first_of_user = np.maximum.accumulate(np.where(is_new_user, places, 0))
-    first_of_instant = np.maximum.accumulate(np.where(is_new, places, 0))
-    for kept in _behaviours(events, remembered):
-        passed = offsets_of(kept[order].astype(np.int64))
-        begins, ends = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
-        ends[order] = passed[first_of_instant]
-        begins[order] = np.maximum(passed[first_of_user], passed[first_of_instant] - length)
-        ends[events.codes.user == NOBODY] = begins[events.codes.user == NOBODY]
-        yield Windows(events.codes.item[order][kept[order]], begins, ends)
+    made = [_Made(len(walk.events), scratch, place) for place in range(len(walk.behaviours))]
+    assert walk.events.times is not None
+    for block in walk.blocks():
+        places = np.arange(len(block.rows))
+        first_of_user = block.starts[block.user_of]
+        is_new = np.diff(walk.events.times[block.rows], prepend=np.inf) != 0
+        is_new[block.starts] = True
+        first_of_instant = np.maximum.accumulate(np.where(is_new, places, 0))
+        for task, windows in zip(walk.behaviours, made, strict=True):
+            kept = block.listed(task)
+            passed = offsets_of(kept.astype(np.int64))
+            ends = passed[first_of_instant]
+            begins = np.maximum(passed[first_of_user], ends - length)
+            windows.add(block.rows, Windows(block.items(kept), begins, ends))
+    return [windows.done() for windows in made]
 
 
 def fold_windows(
-    events: Events, remembered: Remembered, length: int, folds: NDArray[np.int16]
-) -> Iterator[Windows]:
+    walk: ByUser, length: int, folds: NDArray[np.int16], scratch: Path
+) -> list[Windows]:
     """For each training row: the user's last items in the other folds, in the order of the log."""
-    assert events.codes.user is not None
-    for kept in _behaviours(events, remembered):
-        items: list[NDArray[np.int32]] = []
-        begins, ends = np.empty(len(events), np.int64), np.empty(len(events), np.int64)
-        at = 0
-        for fold in range(int(folds.max(initial=0)) + 1):
-            windows = _last(events, kept & (folds != fold), length)
-            own = folds == fold
-            begins[own] = at + windows.begins[events.codes.user[own]]
-            ends[own] = at + windows.ends[events.codes.user[own]]
+    made = [_Made(len(walk.events), scratch, place) for place in range(len(walk.behaviours))]
+    count = int(folds.max(initial=0)) + 1
+    for block in walk.blocks():
+        own = folds[block.rows]
+        for task, windows in zip(walk.behaviours, made, strict=True):
+            kept = block.listed(task)
+            for fold in range(count):
+                items, begins, ends = block.last(kept & (own != fold), length)
+                mine = np.flatnonzero(own == fold)
+                users = block.user_of[mine]
+                windows.add(block.rows[mine], Windows(items, begins[users], ends[users]))
+    return [windows.done() for windows in made]
+
+
+def last_windows(walk: ByUser, length: int) -> list[Windows]:
+    """For each user's group: the last items of all training rows."""
+    assert walk.events.codes.user is not None
+    found = []
+    for task in walk.behaviours:
+        begins = np.zeros(walk.events.sizes["user"], dtype=np.int64)
+        ends, items, at = begins.copy(), [np.zeros(0, dtype=np.int32)], 0
+        for block in walk.blocks():
+            users = walk.events.codes.user[block.rows[block.starts]]
+            windows = block.last(block.listed(task), length)
+            begins[users], ends[users] = at + windows.begins, at + windows.ends
             items.append(windows.items)
             at += len(windows.items)
-        yield Windows(np.concatenate(items), begins, ends)
+        found.append(Windows(np.concatenate(items), begins, ends))
+    return found
 
 
-def last_windows(events: Events, remembered: Remembered, length: int) -> Iterator[Windows]:
-    """For each user's group: the last items of all training rows."""
-    for kept in _behaviours(events, remembered):
-        yield _last(events, kept, length)
+class _Made:
+    """Windows of training rows while they are made: on disk, so that memory does not hold them."""
 
+    def __init__(self, rows: int, scratch: Path, place: int) -> None:
+        self._bounds = np.zeros((2, 0), dtype=np.int64)
+        if rows:
+            path = scratch / f"windows-{place}.i64"
+            self._bounds = np.memmap(path, dtype=np.int64, mode="w+", shape=(2, rows))
+        self._items = RawFile(scratch / f"windows-{place}.items.raw", np.int32)
 
-def _behaviours(events: Events, remembered: Remembered) -> Iterator[Mask]:
-    """Which rows are listed, sequence by sequence; rows of no known item never are."""
-    assert events.codes.item is not None
-    known = events.codes.item != NOBODY
-    yield known
-    for place, is_binary in enumerate(remembered.are_binary):
-        if is_binary:
-            yield known & (events.labels[:, place] > 0)
+    def add(self, rows: Integers, windows: Windows) -> None:
+        """What these rows list."""
+        self._bounds[0, rows] = self._items.size + windows.begins
+        self._bounds[1, rows] = self._items.size + windows.ends
+        self._items.append(windows.items)
 
-
-def _last(events: Events, kept: Mask, length: int) -> Windows:
-    """The last rows of each user among those kept, in the order of time or else of the log."""
-    assert events.codes.user is not None
-    assert events.codes.item is not None
-    rows = np.flatnonzero(kept & (events.codes.user != NOBODY))
-    users = events.codes.user[rows]
-    keys = (users,) if events.times is None else (events.times[rows], users)
-    rows = rows[np.lexsort(keys)]
-    offsets = offsets_of(np.bincount(users, minlength=events.sizes["user"]))
-    lengths = np.minimum(np.diff(offsets), length)
-    items = events.codes.item[rows[spans(offsets[1:] - lengths, lengths)]]
-    ends = np.cumsum(lengths)
-    return Windows(items, ends - lengths, ends)
+    def done(self) -> Windows:
+        """All windows, mapped from disk; empty ones for rows that were not added."""
+        return Windows(numbers(self._items.array()), *self._bounds)
