@@ -12,7 +12,7 @@ from plait.training.checkpoint import write_json
 
 __all__ = ["MAY_CHANGE", "changed_since", "check_same", "claim"]
 
-MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds")
+MAY_CHANGE = ("epochs", "max_steps", "patience", "checkpoint_seconds", "keep_memory")
 """Settings of training that a resumed run may have otherwise: how long, not how."""
 
 

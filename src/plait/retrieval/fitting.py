@@ -19,6 +19,7 @@ from plait.data.loading import BatchLoader
 from plait.data.store import Store
 from plait.errors import ConfigurationError, DataError, TrainingInterrupted
 from plait.training import Training
+from plait.training.allocator import keeping_freed_memory
 from plait.training.checkpoint import read_checkpoint, write_checkpoint
 from plait.training.interrupts import Interrupt, catch_interrupts
 from plait.training.precision import multiplying
@@ -129,7 +130,11 @@ def fit_towers(
     total = len(loader) * settings.epochs
     stepper = Stepper(model, settings, total_steps=min(total, settings.max_steps or total))
     course = _Course(model, loader, stepper, settings, folder)
-    with torch.random.fork_rng(devices=[]), catch_interrupts() as interrupt:
+    with (
+        keeping_freed_memory(wanted=settings.keep_memory),
+        torch.random.fork_rng(devices=[]),
+        catch_interrupts() as interrupt,
+    ):
         torch.manual_seed(settings.seed)
         course.resume()
         while not course.is_over:

@@ -55,6 +55,8 @@ class Training:
             binary digits of a number in place of 24, which processors and GPUs with units for it
             multiply in a half or less of the time; others are slower by it. Weights, tables,
             losses, optimizers, checkpoints and everything that is predicted stay `fp32`.
+        keep_memory: whether memory that a step frees stays with the process until training ends
+            (glibc only). Saves the system from clearing it for every step.
         seed: of weights, order and dropout.
     """
 
@@ -78,6 +80,7 @@ class Training:
     checkpoint_seconds: float = 30.0
     engine: Literal["torch", "compiled"] = "torch"
     precision: Literal["fp32", "bf16"] = "fp32"
+    keep_memory: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from plait.errors import ConfigurationError, TrainingInterrupted, UnknownNameErr
 from plait.models import MultiTaskModel, cut_at, cuttable, preferring
 from plait.modules import compiled_blocks
 
+from .allocator import keeping_freed_memory
 from .archive import Archive, Entry
 from .balance import BalanceLog
 from .callbacks import Callback, EvaluationReport, History, StepReport
@@ -118,6 +119,7 @@ class Trainer:
             total = min(total, settings.max_steps)
         self.stepper = Stepper(self.model, settings, total_steps=total, rates=self.rates)
         with (
+            keeping_freed_memory(wanted=settings.keep_memory),
             torch.random.fork_rng(devices=[]),
             compiled_blocks(allowed=self.stepper.is_compiled),
             catch_interrupts() as interrupt,

@@ -367,8 +367,9 @@ def test_an_unknown_key_offers_the_nearest_one(tmp_path: Path) -> None:
     assert _problems(write(tmp_path, line_31="epoch = 2")) == [
         "exp.toml:31: there is no key `training.epoch`. Did you mean 'epochs'? Known: "
         "accumulate, average, batch_size, checkpoint_seconds, clip_norm, engine, epochs, "
-        "evaluate_steps, keep_negatives, key_l2, learning_rate, max_steps, monitor, patience, "
-        "precision, schedule, seed, shuffle_rows, table_learning_rate, warmup_steps, weight_decay."
+        "evaluate_steps, keep_memory, keep_negatives, key_l2, learning_rate, max_steps, monitor, "
+        "patience, precision, schedule, seed, shuffle_rows, table_learning_rate, warmup_steps, "
+        "weight_decay."
     ]
 
 
