@@ -5,8 +5,9 @@
 Every structure has as many parameters as `SharedBottom` has with its default layers, 256 and 128:
 its own are `w` and 128, with the `w` that comes nearest, so that towers are alike. Beside the
 structures: `twins`, a network for each task whose sizes together are that of the bottom, trained
-apart, tables and all; `MMoE + gates`, the same under gates of user and item; `trees`, boosted trees
-with the same features and history.
+apart, tables and all; `MMoE + gates`, the same under gates of user and item; `bf16 tables`, the
+shared bottom with vectors of ids in bfloat16; `trees`, boosted trees with the same features and
+history.
 
 Each model has the same `--trials` settings to choose from by the validation rows: learning rate,
 dropout and `key_l2`, drawn from the seed, the defaults first. It is judged on the test rows by each
@@ -54,17 +55,17 @@ from plait.data.store import Store
 from plait.errors import ArchitectureError
 from plait.experiment.running import build, usual_id_dropout
 from plait.metrics import paired_difference
-from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.models import ArchitectureFactory, MultiTaskModel, TablePrecision
 from plait.training import Callback, StepReport, Trainer, finish, predict_store
 from plait.training.judging import mix, scores
 
-BASE, TWINS, GATED, TREES = "SharedBottom", "twins", "MMoE + gates", "trees"
+BASE, TWINS, GATED, HALF, TREES = "SharedBottom", "twins", "MMoE + gates", "bf16 tables", "trees"
 STRUCTURES = {kind.__name__: kind for kind in ARCHITECTURES}
-MODELS = (BASE, TWINS, *(name for name in STRUCTURES if name != BASE), GATED, TREES)
+MODELS = (BASE, TWINS, *(name for name in STRUCTURES if name != BASE), GATED, HALF, TREES)
 LAYERS, WIDEST = (256, 128), 1024
 MADE, MADE_ROWS = "conflict", 30_000
 RATES, DROPOUTS, KEY_L2 = (1e-3, 5e-4, 2e-3, 4e-3), (0.2, 0.0, 0.4), (0.1, 0.03, 0.3)
-SMOKE_ROWS, SMOKE_MODELS = 400, (BASE, TWINS, "STEM", "HoME", GATED, TREES)
+SMOKE_ROWS, SMOKE_MODELS = 400, (BASE, TWINS, "STEM", "HoME", GATED, HALF, TREES)
 
 
 @dataclass(frozen=True)
@@ -255,8 +256,12 @@ def _tried(model: str, given: Given, setting: Setting) -> Found:
     tasks = [task.name for task in given.prepared.tasks]
     if model != TWINS:
         gates = (PersonalGates(),) if model == GATED else ()
-        kind = STRUCTURES["MMoE" if model == GATED else model]
-        return _fitted(_matched(kind, 1, setting.dropout), tasks, given, setting, gates=gates)
+        kind = STRUCTURES[{GATED: "MMoE", HALF: BASE}.get(model, model)]
+        structure, precision = (
+            _matched(kind, 1, setting.dropout),
+            "bf16" if model == HALF else "fp32",
+        )
+        return _fitted(structure, tasks, given, setting, gates=gates, table_precision=precision)
     bottom = _matched(SharedBottom, len(tasks), setting.dropout)
     found = [_fitted(bottom, [task], given, setting) for task in tasks]
     return Found(
@@ -308,6 +313,7 @@ def _fitted(
     setting: Setting,
     *,
     gates: Sequence[Gate] = (),
+    table_precision: TablePrecision = "fp32",
 ) -> Found:
     records = tuple(task for task in given.prepared.tasks if task.name in tasks)
     if len(tasks) == 1:
@@ -319,6 +325,7 @@ def _fitted(
         gates=gates,
         dropout=setting.dropout,
         id_dropout=given.id_dropout,
+        table_precision=table_precision,
     )
     training = replace(
         given.training,

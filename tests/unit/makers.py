@@ -25,6 +25,7 @@ from plait.models import (
     InteractionFactory,
     MultiTaskModel,
     SequenceFactory,
+    TablePrecision,
     TermFactory,
 )
 from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Task, Value, WatchTime
@@ -196,6 +197,7 @@ def make_model(
     dropout: float = 0.0,
     id_dropout: float = 0.0,
     unknown_rate: float = 0.0,
+    table_precision: TablePrecision = "fp32",
     preference: bool = False,
     seed: int = 0,
 ) -> MultiTaskModel:
@@ -216,6 +218,7 @@ def make_model(
         dropout=dropout,
         id_dropout=id_dropout,
         unknown_rate=unknown_rate,
+        table_precision=table_precision,
         preference=preference,
     )
     fit_heads(model, data.train)

@@ -142,6 +142,7 @@ def model_settings(model: MultiTaskModel) -> dict[str, Any]:
         "dropout": model.dropout,
         "id_dropout": model.id_dropout,
         "unknown_rate": model.unknown_rate,
+        **({} if model.table_precision == "fp32" else {"table_precision": model.table_precision}),
         **({} if model.preference_gates is None else {"preference": True}),
     }
 
@@ -195,6 +196,7 @@ def build_model(
         dropout=settings["dropout"],
         id_dropout=settings["id_dropout"],
         unknown_rate=settings["unknown_rate"],
+        table_precision=settings.get("table_precision", "fp32"),
         preference=settings.get("preference", False),
     )
 

@@ -34,6 +34,7 @@ from plait.models import (
     InteractionFactory,
     MultiTaskModel,
     SequenceFactory,
+    TablePrecision,
     TermFactory,
 )
 from plait.serving import Predictor, load
@@ -109,6 +110,7 @@ def train(
     dropout: float = 0.2,
     id_dropout: float | None = None,
     unknown_rate: float = 0.01,
+    table_precision: TablePrecision = "fp32",
     ranks: Literal["before", "after"] = "before",
     history: History | bool = True,
     balancer: Balancer | None = None,
@@ -150,6 +152,7 @@ def train(
         id_dropout: share of rows on which a user's or item's vector is left out of the deep network
             in training. None: 0.3 with a history, which then has to do without it; else 0.
         unknown_rate: share of ids that are read as unknown in training.
+        table_precision: `bf16` keeps the vectors of ids at half the memory, in training and after.
         ranks: whether the model ranks `before` or `after` the exposure.
         history: what is remembered of users and items, as features. True: `History()` where the
             schema names both; False: nothing.
@@ -212,6 +215,7 @@ def train(
         dropout=dropout,
         id_dropout=usual_id_dropout(whole) if id_dropout is None else id_dropout,
         unknown_rate=unknown_rate,
+        table_precision=table_precision,
         preference=reads_preferences(balancer),
     )
     if start is not None:
@@ -259,6 +263,7 @@ def build(
     dropout: float = 0.2,
     id_dropout: float = 0.0,
     unknown_rate: float = 0.01,
+    table_precision: TablePrecision = "fp32",
     preference: bool = False,
 ) -> MultiTaskModel:
     """A model for a prepared log, its heads fitted, its weights drawn from the seed."""
@@ -279,6 +284,7 @@ def build(
             dropout=dropout,
             id_dropout=id_dropout,
             unknown_rate=unknown_rate,
+            table_precision=table_precision,
             preference=preference,
         )
     fit_heads(model, prepared.train)

@@ -236,6 +236,7 @@ MODEL = Of(
             "dropout",
             "id_dropout",
             "unknown_rate",
+            "table_precision",
             "ranks",
         ],
         forms={

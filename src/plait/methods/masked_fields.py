@@ -123,9 +123,7 @@ class FieldDecoder(nn.Module):
         assert field.table is not None
         storage, part = model.tables.rows_of(field.table)
         drawn = torch.randint(NUM_RESERVED, field.classes, (self.sampled,), device=queries.device)
-        vectors = functional.embedding(
-            torch.cat([target, drawn]) + part.start, model.tables.storages[storage], sparse=True
-        )
+        vectors = model.tables.take(storage, torch.cat([target, drawn]) + part.start)
         own, others = vectors.split([len(target), self.sampled])
         logits = queries @ others.T  # [n, S]
         logits = logits.masked_fill(drawn == target[:, None], -math.inf)

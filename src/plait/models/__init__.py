@@ -6,6 +6,7 @@ from .cutting import cut_at, cuttable
 from .entries import entry_widths
 from .late import InteractionFactory
 from .model import ModelFactory, MultiTaskModel
+from .precision import TablePrecision
 from .preference import PreferenceGates, preferring, ray_of
 from .sequences import SequenceFactory
 from .stages import ArchitectureFactory, Fields, Trace, module_name, rows_of
@@ -20,6 +21,7 @@ __all__ = [
     "MultiTaskModel",
     "PreferenceGates",
     "SequenceFactory",
+    "TablePrecision",
     "TermFactory",
     "Tower",
     "Trace",

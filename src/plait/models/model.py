@@ -36,6 +36,7 @@ from .entries import (
 from .factors import FactorTerm, KeyTables
 from .late import InteractionFactory, LateTerm, late_term
 from .own import OwnTables
+from .precision import TablePrecision, set_table_precision
 from .preference import PreferenceGates
 from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
 from .stages import ArchitectureFactory, Fields, Trace, conditional_bias, module_name, rows_of
@@ -68,6 +69,8 @@ class MultiTaskModel(nn.Module):
             network in training.
         unknown_rate: share of ids that are read as *unknown* in training, so that the unknown
             vector is trained.
+        table_precision: `bf16` keeps the vectors of ids in bfloat16, at half the memory. Biases and
+            all other layers stay `fp32`, and so does what is looked up.
         preference: whether the network reads a preference between the tasks in gates, so that one
             model holds a whole front (`Rays`).
 
@@ -94,6 +97,7 @@ class MultiTaskModel(nn.Module):
         dropout: float = 0.2,
         id_dropout: float = 0.0,
         unknown_rate: float = 0.01,
+        table_precision: TablePrecision = "fp32",
         preference: bool = False,
     ) -> None:
         super().__init__()
@@ -104,6 +108,7 @@ class MultiTaskModel(nn.Module):
         self.dropout = dropout
         self.id_dropout = id_dropout
         self.unknown_rate = unknown_rate
+        self.table_precision = table_precision
         self._keys = key_entries(layout)
         drop_to_unknown = [not column.name.endswith(".bin") for column in layout.ids]
         self.register_buffer("_may_drop", torch.tensor(drop_to_unknown), persistent=False)
@@ -168,6 +173,7 @@ class MultiTaskModel(nn.Module):
                 gates=[each for each in bent if each is not None],
                 terms=term_weights(self.terms, readers, out_features, task=name),
             )
+        set_table_precision(self, table_precision)
 
     @property
     def entry_widths(self) -> dict[str, int]:

@@ -86,14 +86,25 @@ class Tables(nn.Module):
                 constant = torch.tensor(numbers, dtype=torch.long)
                 self.register_buffer(f"_{name}_{width_name}", constant, persistent=False)
 
+    def halve(self) -> None:
+        """Keep the vectors in bfloat16, at half the memory; what is looked up is float32 again."""
+        for storage in self.storages.values():
+            storage.data = storage.data.bfloat16()
+
+    def take(self, width: str, places: Tensor) -> Tensor:
+        """These rows `[n, d]` of a storage, at least in single precision; gradients are sparse."""
+        sparse = self.training and torch.is_grad_enabled()
+        found = functional.embedding(places, self.storages[width], sparse=sparse)
+        return found.float() if found.dtype == torch.bfloat16 else found
+
     def forward(
         self, ids: Tensor, lists: Mapping[str, Lists]
     ) -> tuple[dict[Run, Tensor], dict[str, ListVectors]]:
         """The vectors of every run of columns side by side `[B, n * d]`, and of every list."""
         runs: dict[Run, Tensor] = {}
         sequences: dict[str, ListVectors] = {}
-        for width, storage in self.storages.items():
-            found, found_lists = self._look_up(width, storage, ids, lists)
+        for width in self.storages:
+            found, found_lists = self._look_up(width, ids, lists)
             runs.update(found)
             sequences.update(found_lists)
         return runs, sequences
@@ -119,7 +130,7 @@ class Tables(nn.Module):
         return runs
 
     def _look_up(
-        self, width: str, storage: Tensor, ids: Tensor, lists: Mapping[str, Lists]
+        self, width: str, ids: Tensor, lists: Mapping[str, Lists]
     ) -> tuple[dict[Run, Tensor], dict[str, ListVectors]]:
         positions = self._positions[width]
         mine = [column for column in self.lists if str(self._width[column.table]) == width]
@@ -127,15 +138,11 @@ class Tables(nn.Module):
         columns = ids if whole else ids.index_select(1, self.get_buffer(f"_column_{width}"))
         indices = [(columns + self.get_buffer(f"_start_{width}")).flatten()]
         indices += [lists[c.name].values.long() + self._start[c.table] for c in mine]
-        looked_up = functional.embedding(
-            torch.cat(indices) if mine else indices[0],
-            storage,
-            sparse=self.training and torch.is_grad_enabled(),
-        )  # [B * C + N, d]
+        looked_up = self.take(width, torch.cat(indices) if mine else indices[0])  # [B * C + N, d]
         sizes = [index.shape[0] for index in indices]
         head, *tails = looked_up.split(sizes) if mine else (looked_up,)
         runs = self._runs[width]
-        by_column = head.view(ids.shape[0], len(positions), storage.shape[1])  # [B, C, d]
+        by_column = head.view(ids.shape[0], len(positions), int(width))  # [B, C, d]
         parts = by_column.split([len(run) for run in runs], dim=1) if positions else ()
         found = {run: part.flatten(1) for run, part in zip(runs, parts, strict=True)}
         sequences = {

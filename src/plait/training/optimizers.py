@@ -192,7 +192,10 @@ class RowwiseAdagrad:
                     f"a dense one of shape {tuple(gradient.shape)} came."
                 )
             if parameter not in self.sums:
-                self.sums[parameter] = parameter.new_zeros(len(parameter))
+                half = parameter.dtype == torch.bfloat16
+                self.sums[parameter] = parameter.new_zeros(
+                    len(parameter), dtype=torch.float32 if half else parameter.dtype
+                )
             self._kernels.adagrad(
                 parameter.detach(),
                 self.sums[parameter],
@@ -213,7 +216,7 @@ class RowwiseAdagrad:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state_dict` gave."""
         self.sums = {
-            parameter: state[f"{place}.sum"].to(parameter, copy=True)
+            parameter: state[f"{place}.sum"].to(parameter.device, copy=True)
             for place, parameter in enumerate(self.parameters)
             if f"{place}.sum" in state
         }

@@ -95,8 +95,8 @@ def merge(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
     ordered, order = torch.sort(short, stable=True)
     distinct, counts = torch.unique_consecutive(ordered, return_counts=True)
     offsets = counts.cumsum(0) - counts
-    summed = functional.embedding_bag(order, values, offsets, mode="sum")
-    return distinct.long(), summed
+    summed = functional.embedding_bag(order, _whole(values), offsets, mode="sum")
+    return distinct.long(), summed.to(values.dtype)
 
 
 def adagrad(
@@ -112,10 +112,14 @@ def adagrad(
         rate: learning rate.
         eps: added to the root.
     """
+    gradient = _whole(gradient)
     accumulated = sums.index_select(0, rows) + gradient.square().mean(dim=1)
     sums.index_copy_(0, rows, accumulated)
     step = gradient * (-rate / (accumulated.sqrt() + eps)).unsqueeze(1)
-    weight.index_add_(0, rows, step)
+    if weight.dtype == step.dtype:
+        weight.index_add_(0, rows, step)
+    else:
+        _write(weight, rows, weight.index_select(0, rows) + step)
 
 
 def catch_up(weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed: Tensor) -> None:
@@ -130,9 +134,9 @@ def catch_up(weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed
     """
     now = len(passed) - 1
     missed = last.index_select(0, rows).long().to(passed.device)
-    factor = (passed[now] - passed[missed]).exp().to(average).unsqueeze(1)  # [R, 1]
-    current = weight.index_select(0, rows)
-    average.index_copy_(0, rows, current + (average.index_select(0, rows) - current) * factor)
+    current = _whole(weight.index_select(0, rows))
+    factor = (passed[now] - passed[missed]).exp().to(current).unsqueeze(1)  # [R, 1]
+    _write(average, rows, current + (_whole(average.index_select(0, rows)) - current) * factor)
     last.index_fill_(0, rows, now)
 
 
@@ -149,6 +153,32 @@ def follow(
         share: of the way.
         now: the step.
     """
-    moved = average.index_select(0, rows).lerp_(weight.index_select(0, rows), share)
-    average.index_copy_(0, rows, moved)
+    moved = _whole(average.index_select(0, rows))
+    _write(average, rows, moved.lerp_(_whole(weight.index_select(0, rows)), share))
     last.index_fill_(0, rows, now)
+
+
+def _whole(values: Tensor) -> Tensor:
+    """Numbers to reckon with: those of bfloat16 as float32, others as they are."""
+    return values.float() if values.dtype == torch.bfloat16 else values
+
+
+def _write(table: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Put values into rows of a table; where it is of bfloat16, rounded by chance."""
+    rounded = stochastic_bfloat16(values) if table.dtype == torch.bfloat16 else values
+    table.index_copy_(0, rows, rounded)
+
+
+def stochastic_bfloat16(values: Tensor) -> Tensor:
+    """Each number as one of its two neighbours in bfloat16, the nearer the likelier.
+
+    The mean is the number itself, so that steps too small for 8 binary digits still add up: rounded
+    to the nearest they would all be lost. Gupta, Agrawal, Gopalakrishnan and Narayanan, `Deep
+    Learning with Limited Numerical Precision <https://arxiv.org/abs/1502.02551>`_, 2015.
+
+    Args:
+        values: float32, finite.
+    """
+    below = torch.randint_like(values, 1 << 16, dtype=torch.int32)
+    bits = values.contiguous().view(torch.int32) + below
+    return (bits >> 16).to(torch.int16).view(torch.bfloat16)

@@ -107,6 +107,7 @@ def test_a_file_becomes_the_objects_that_train_takes(tmp_path: Path) -> None:
         "dropout": 0.2,
         "id_dropout": None,
         "unknown_rate": 0.01,
+        "table_precision": "fp32",
         "ranks": "before",
         "history": True,
         "balancer": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from plait.errors import MissingExtraError
 from plait.training import compiled_rows, rows
 from plait.training.averaging import WeightAverage
 from plait.training.optimizers import RowwiseAdagrad, merge_gradients
-from plait.training.rows import RowKernels, row_kernels, warm_up
+from plait.training.rows import RowKernels, row_kernels, stochastic_bfloat16, warm_up
 
 ENGINES: list[RowKernels] = [rows, compiled_rows]
 
@@ -92,9 +93,10 @@ def test_tables_that_the_kernels_do_not_know_go_to_torch() -> None:
     for start in (torch.randn(9, 4, dtype=torch.float64), torch.randn(9, 4).bfloat16()):
         ours, reference = Trained(start, compiled_rows), Trained(start, rows)
         places, values = torch.tensor([3, 1, 3]), torch.ones(3, 4, dtype=start.dtype)
-        for _ in range(3):
-            ours.step(places, values)
-            reference.step(places, values)
+        for seed in range(3):
+            for trained in (ours, reference):
+                torch.manual_seed(seed)
+                trained.step(places, values)
         for one, other in zip(ours.tensors(), reference.tensors(), strict=True):
             assert torch.equal(one, other)
 
@@ -139,3 +141,50 @@ def test_a_step_imports_neither_numba_nor_torchs_compiler_unasked() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_stochastic_rounding_is_right_in_the_mean() -> None:
+    torch.manual_seed(0)
+    values = torch.randn(50, dtype=torch.float64).float() * 3
+    draws = torch.stack([stochastic_bfloat16(values) for _ in range(4_000)]).double()
+    low, high = draws.amin(dim=0), draws.amax(dim=0)
+    nearest = values.bfloat16().double()
+    step = (values.abs().double().log2().floor() - 7).exp2()  # between neighbours
+    assert ((nearest == low) | (nearest == high)).all()
+    assert (high - low <= step * 1.001).all()
+    spread = (draws.var(dim=0) / len(draws)).sqrt()
+    assert ((draws.mean(dim=0) - values.double()).abs() <= 4.5 * spread + 1e-12).all()
+
+
+def test_what_bfloat16_can_hold_is_not_moved() -> None:
+    values = torch.tensor([0.0, -0.0, 1.0, -2.5, 3.0e38, 1e-40, math.inf])
+    assert torch.equal(stochastic_bfloat16(values.bfloat16().float()), values.bfloat16())
+
+
+def test_steps_too_small_for_bfloat16_add_up() -> None:
+    torch.manual_seed(0)
+    table, start = torch.ones(40, 8).bfloat16(), torch.ones(40, 8)
+    sums, places = torch.full((40,), 1e4), torch.arange(40)
+    for kernels, weight, of in ((rows, table, sums), (rows, start, sums.clone())):
+        for _ in range(200):
+            kernels.adagrad(weight, of, places, torch.ones(40, 8), 0.01, 1e-8)
+    assert start.mean().item() == pytest.approx(0.98, abs=1e-3)
+    assert table.float().mean().item() == pytest.approx(start.mean().item(), abs=1e-3)
+    assert torch.tensor(1 - 1e-4).bfloat16() == 1  # rounded to the nearest, no step is taken
+
+
+@pytest.mark.parametrize("kernels", ENGINES, ids=["torch", "compiled"])
+def test_tables_of_bfloat16_take_the_steps_of_float32(kernels: RowKernels) -> None:
+    """Steps large beside the digits: a table and its average are near those of float32."""
+    torch.manual_seed(0)
+    start = torch.randn(60, 4).bfloat16()
+    half, single = Trained(start, kernels), Trained(start.float(), kernels)
+    for _ in range(30):
+        places, values = torch.randint(60, (25,)), torch.randn(25, 4).bfloat16()
+        half.step(places, values)
+        single.step(places, values.float())
+    assert half.table.dtype == torch.bfloat16
+    assert_close(half.table.float(), single.table, atol=0.06, rtol=0.03)
+    for trained in (half, single):
+        trained.average.adopt()
+    assert_close(half.table.float(), single.table, atol=0.06, rtol=0.03)

@@ -49,5 +49,6 @@ def model_of(given: Mapping[str, Any], prepared: PreparedLog, log: Log) -> Multi
         dropout=given["dropout"],
         id_dropout=usual_id_dropout(log) if given["id_dropout"] is None else given["id_dropout"],
         unknown_rate=given["unknown_rate"],
+        table_precision=given["table_precision"],
         preference=reads_preferences(given["balancer"]),
     )
