@@ -5,8 +5,8 @@
     python benchmarks/memory.py --rows 10000000 --labelled 0.01 --method "soft labels" --widest 1000
 
 A made log is prepared, trained on for an epoch (or for `--steps`) and judged by `plait.train` in a
-process of its own, which then predicts every row of the log anew. The anonymous memory of that
-process (what cannot be dropped, unlike pages of mapped files) is read from /proc all along.
+process of its own, which then predicts every row of the log anew, into a file. The anonymous memory
+of that process (what cannot be dropped, unlike pages of mapped files) is read from /proc all along.
 Training includes judging the validation rows. Linux only.
 
 `--labelled` leaves that share of the rows their labels, and `--method` is how the run learns:
@@ -153,8 +153,7 @@ def _run(
         out=out,
     )
     moments = marks.moments | {"predict": time.monotonic()}
-    predicted = load(out).predict(log)
-    if not predicted.height:
+    if not load(out).predict_file(log, out / "predictions.parquet"):
         raise RuntimeError("nothing was predicted")
     connection.send(moments | {"end": time.monotonic()})
 

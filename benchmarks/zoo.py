@@ -257,10 +257,8 @@ def _tried(model: str, given: Given, setting: Setting) -> Found:
     if model != TWINS:
         gates = (PersonalGates(),) if model == GATED else ()
         kind = STRUCTURES[{GATED: "MMoE", HALF: BASE}.get(model, model)]
-        structure, precision = (
-            _matched(kind, 1, setting.dropout),
-            "bf16" if model == HALF else "fp32",
-        )
+        structure = _matched(kind, 1, setting.dropout)
+        precision: TablePrecision = "bf16" if model == HALF else "fp32"
         return _fitted(structure, tasks, given, setting, gates=gates, table_precision=precision)
     bottom = _matched(SharedBottom, len(tasks), setting.dropout)
     found = [_fitted(bottom, [task], given, setting) for task in tasks]
