@@ -1,4 +1,4 @@
-"""Made logs of two tasks that conflict, or whose losses are a thousand times apart."""
+"""Made logs of two tasks that conflict, that are unlike, or whose losses are far apart."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import polars as pl
 
 from plait import Binary, Categorical, Regression, Schema
 
-__all__ = ["TWO_TASKS", "two_tasks"]
+__all__ = ["TWO_TASKS", "own_tastes", "two_tasks"]
 
 FIELDS, IDS = 6, 40
+TASTERS = 200
 TWO_TASKS = Schema(tuple(Categorical(f"field_{place}") for place in range(FIELDS)))
 
 
@@ -37,3 +38,25 @@ def two_tasks(
     if log == "conflict":
         return frame, (Binary("first"), Binary("second"))
     return frame, (Binary("first"), Regression("value", weight="weight", normaliser="batch"))
+
+
+def own_tastes(
+    seed: int, rows: int, *, width: int
+) -> tuple[pl.DataFrame, Schema, tuple[Binary, ...]]:
+    """Two tasks, each with tastes of its own: what a user clicks says nothing of what it buys.
+
+    How well a user and an item fit is the product of four hidden numbers of each, which are others
+    for the other task. Every id has a vector of this width.
+    """
+    rng = np.random.default_rng([seed, rows])
+    ids = rng.integers(TASTERS, size=(rows, 2))
+    hidden = rng.normal(size=(2, 2, TASTERS, 4))  # task, user or item
+    frame = pl.DataFrame({"user": ids[:, 0], "item": ids[:, 1]})
+    for name, (users, items) in zip(("first", "second"), hidden, strict=True):
+        fit = (users[ids[:, 0]] * items[ids[:, 1]]).sum(axis=1)
+        frame = frame.with_columns(pl.Series(name, rng.random(rows) < 1 / (1 + np.exp(-fit))))
+    features = (
+        Categorical("user", embedding_dim=width),
+        Categorical("item", embedding_dim=width),
+    )
+    return frame, Schema(features), (Binary("first"), Binary("second"))

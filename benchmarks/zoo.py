@@ -15,8 +15,10 @@ task's primary metric, turned so that higher is better (`-0.5 RMSE / sd` for num
 mean over seeds less that of `SharedBottom` with the same seed and settings to choose from, with
 Student's interval; with few seeds it is wide. `rows/s` is of CPU time, validation included.
 
-The set `conflict` is made: two tasks that want opposite things of the same ids, other ones for each
-seed. `wins` counts the seeds in which the mean over tasks is above that of `SharedBottom`.
+Three sets are made, other ones for each seed: `conflict`, two tasks that want opposite things of
+the same ids; `tastes`, two tasks for which users and items have tastes that know nothing of one
+another, under vectors of eight numbers an id; and `tastes_wide`, the same log under vectors of 24.
+`wins` counts the seeds in which the mean over tasks is above that of `SharedBottom`.
 
 `--rows` leaves so many training rows their labels, drawn from the seed; history features know all.
 A run is kept in the file of `--json` as soon as it is done, and a second call goes on from there;
@@ -42,7 +44,7 @@ from _keeping import RUN, keep_runs, kept_runs, within
 from _report import Fact, Row, data_folder, parser, report
 from _sets import SETS, Recipe
 from _trees import tuned_trees
-from _two_tasks import TWO_TASKS, two_tasks
+from _two_tasks import TWO_TASKS, own_tastes, two_tasks
 from numpy.typing import NDArray
 
 from plait import Binary, Categorical, Numeric, PersonalGates, RandomSplit, Schema, Training
@@ -63,7 +65,9 @@ BASE, TWINS, GATED, HALF, TREES = "SharedBottom", "twins", "MMoE + gates", "bf16
 STRUCTURES = {kind.__name__: kind for kind in ARCHITECTURES}
 MODELS = (BASE, TWINS, *(name for name in STRUCTURES if name != BASE), GATED, HALF, TREES)
 LAYERS, WIDEST = (256, 128), 1024
-MADE, MADE_ROWS = "conflict", 30_000
+CONFLICT, MADE_ROWS = "conflict", 30_000
+TASTES = {"tastes": 8, "tastes_wide": 24}
+MADE = (CONFLICT, *TASTES)
 RATES, DROPOUTS, KEY_L2 = (1e-3, 5e-4, 2e-3, 4e-3), (0.2, 0.0, 0.4), (0.1, 0.03, 0.3)
 SMOKE_ROWS, SMOKE_MODELS = 400, (BASE, TWINS, "STEM", "HoME", GATED, HALF, TREES)
 
@@ -154,7 +158,7 @@ def _arguments() -> argparse.Namespace:
     arguments.sets = [
         name
         for group in arguments.sets.split(",")
-        for name in ([MADE] if group == MADE else [recipe.name for recipe in SETS[group]])
+        for name in ([group] if group in MADE else [recipe.name for recipe in SETS[group]])
     ]
     unknown = sorted({*arguments.models} - {*MODELS})
     if unknown:
@@ -179,9 +183,12 @@ def _given(name: str, seed: int, arguments: argparse.Namespace, cache: Path) -> 
     smoke = arguments.smoke
     if smoke:
         log, split = _made_log()
-    elif name == MADE:
-        frame, tasks = two_tasks(MADE, seed, MADE_ROWS)
+    elif name == CONFLICT:
+        frame, tasks = two_tasks(CONFLICT, seed, MADE_ROWS)
         log, split = Log((frame,), TWO_TASKS, tasks), RandomSplit()
+    elif name in TASTES:
+        frame, schema, binary = own_tastes(seed, MADE_ROWS, width=TASTES[name])
+        log, split = Log((frame,), schema, binary), RandomSplit()
     else:
         log, split = _real_log(name, data_folder(arguments))
     prepared = prepare(log, split, cache=cache)
