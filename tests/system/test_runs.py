@@ -19,7 +19,7 @@ from tests.system.feeds import arguments, feed
 
 import plait
 from plait import Binary, Categorical, Chain, MMoE, Numeric, Run, Schema, Table, Training
-from plait.errors import UnknownNameError
+from plait.errors import ConfigurationError, UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +271,22 @@ def test_predictions_go_to_a_file_in_slices(
 def test_no_rows_give_a_file_of_columns(run: Run, log: pl.DataFrame, tmp_path: Path) -> None:
     assert run.predictor.predict_file(log.clear(), tmp_path / "out.parquet") == 0
     assert pl.read_parquet(tmp_path / "out.parquet").columns == list(run.predictor.columns)
+
+
+def test_predictions_in_bfloat16_are_near_and_are_what_is_judged(
+    run: Run, log: pl.DataFrame, tmp_path: Path
+) -> None:
+    narrow = plait.load(run.folder, precision="bf16")
+    wide, found = run.predictor.predict(log), narrow.predict(log)
+    for name in ("click", "like"):
+        gap = (wide[name] - found[name]).abs()
+        assert 0 < gap.max() < 0.03
+    judged = narrow.evaluate(log).tasks["click"]["auc"].value
+    assert judged == pytest.approx(roc_auc_score(log["click"], found["click"]), abs=1e-4)
+    assert narrow.predict_file(log, tmp_path / "out.parquet") == log.height
+    assert_frame_equal(pl.read_parquet(tmp_path / "out.parquet"), found, abs_tol=1e-6)
+    with pytest.raises(ConfigurationError, match="`precision` is 'fp32' or 'bf16', got 'f8'"):
+        plait.load(run.folder, precision="f8")  # type: ignore[arg-type]
 
 
 def test_predictions_that_are_stopped_half_way_leave_no_file(

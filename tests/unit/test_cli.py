@@ -108,6 +108,7 @@ class FakePredictor:
         self.calls: list[tuple[object, ...]] = []
 
     columns = ("like",)
+    precision = ""
 
     def predict_file(
         self,
@@ -142,8 +143,9 @@ class FakePredictor:
 def model(monkeypatch: pytest.MonkeyPatch) -> FakePredictor:
     fake = FakePredictor()
 
-    def load(folder: Path, *, best_of: str | None = None) -> FakePredictor:
+    def load(folder: Path, *, best_of: str | None = None, precision: str) -> FakePredictor:
         fake.calls.append(("load", folder, best_of))
+        fake.precision = precision
         return fake
 
     monkeypatch.setattr("plait.serving.load", load)
@@ -424,6 +426,21 @@ def test_predict_writes_what_the_suffix_says(
 def test_predict_prints_json_where_asked(plait: Command, model: FakePredictor) -> None:
     ended = plait("predict", "run", "new.csv", "-o", "a.csv", "--json")
     assert json.loads(ended.out) == {"file": "a.csv", "rows": 2, "columns": ["like"]}
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate run new.csv", "predict run new.csv -o a.csv --force"]
+)
+def test_precision_is_handed_on_and_checked(
+    command: str, plait: Command, model: FakePredictor
+) -> None:
+    assert plait(*command.split()).status == 0
+    assert model.precision == "fp32"
+    assert plait(*command.split(), "--precision", "bf16").status == 0
+    assert model.precision == "bf16"
+    refused = plait(*command.split(), "--precision", "fp16")
+    assert refused.status == 2
+    assert "'fp16' is not one of" in refused.err
 
 
 def test_predict_overwrites_nothing_unless_forced(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,20 @@ BestOf = Annotated[
 ]
 
 
+class Precision(StrEnum):
+    """In which matrices are multiplied."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+Multiplied = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="In which matrices are multiplied; bf16 is fast where a processor has units for it.",
+    ),
+]
 Preference = Annotated[
     str | None,
     typer.Option(
@@ -136,6 +151,7 @@ def evaluate(
     ] = None,
     preference: Preference = None,
     best_of: BestOf = None,
+    precision: Multiplied = Precision.FP32,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -143,7 +159,7 @@ def evaluate(
     with explained(debug=debug):
         from plait.serving import load
 
-        model = load(run, best_of=best_of)
+        model = load(run, best_of=best_of, precision=precision.value)
         evaluation = model.evaluate(
             rows, group_by=group_by, slices=slices or (), preference=read_preference(preference)
         )
@@ -181,6 +197,7 @@ def predict(
     ] = "",
     preference: Preference = None,
     best_of: BestOf = None,
+    precision: Multiplied = Precision.FP32,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Replace the file that is there.")
     ] = False,
@@ -196,7 +213,7 @@ def predict(
 
         from .watching import rows_done
 
-        predictor = load(run, best_of=best_of)
+        predictor = load(run, best_of=best_of, precision=precision.value)
         with rows_done(Console(stderr=True)) as on_rows:
             written = predictor.predict_file(
                 rows,

@@ -293,7 +293,7 @@ class _Objective:
     def losses(self, loader: BatchLoader) -> Iterator[Tensor]:
         """The loss of each batch of what is left of an epoch."""
         for batch in loader:
-            with multiplying(self.settings, batch.ids.device):
+            with multiplying(self.settings.precision, batch.ids.device):
                 found = self.model.train()(batch)
                 scores = self.model.scores(found.user, found.item)
             items = batch.keys["item"]

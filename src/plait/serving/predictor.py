@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import torch
@@ -34,6 +35,7 @@ from plait.training import (
     predict_store,
 )
 from plait.training.judging import mix, scores
+from plait.training.precision import Precision, multiplying
 
 ROWS_AT_ONCE = 8192
 """Rows whose layers stand in memory at a time; those of a whole chunk would take a gigabyte."""
@@ -44,12 +46,23 @@ class Predictor:
 
     Stability: experimental.
 
+    Args:
+        artifact: of a finished run.
+        precision: of the products of matrices; see `load`.
+
     Attributes:
         artifact: the model, its preprocessor, schema, side tables and history.
+        precision: of the products of matrices.
+
+    Raises:
+        ConfigurationError: there is no such precision.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, *, precision: Precision = "fp32") -> None:
+        if precision not in get_args(Precision):
+            raise ConfigurationError(f"`precision` is 'fp32' or 'bf16', got {precision!r}.")
         self.artifact = artifact
+        self.precision = precision
         self._reader = TaskReader(tuple(artifact.model.tasks.values()))
 
     @property
@@ -150,13 +163,13 @@ class Predictor:
             UnknownNameError: a column that is missing, or a preference for no task.
         """
         columns = (*([group_by] if group_by else []), *slices)
-        with preferring(self._ray(preference)), self._labelled(source, columns) as store:
+        with self._asked(self._ray(preference)), self._labelled(source, columns) as store:
             return evaluate_store(self.artifact.model, store, group_by=group_by, slices=slices)
 
     def score(self, source: Source) -> float:
         """The mix of early stopping on labelled rows: one number, higher is better."""
         model = self.artifact.model
-        with self._labelled(source, ()) as store:
+        with self._asked(None), self._labelled(source, ()) as store:
             return mix(model.tasks, scores(model, store, predict_store(model, store)), None)
 
     def _slices(
@@ -186,7 +199,7 @@ class Predictor:
         with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
             staged, rows = self._staged(log, needed, Path(scratch))
             for chunk in self._chunks(staged, rows):
-                with preferring(ray):
+                with self._asked(ray):
                     parts = [self._predict(few, names) for few in chunk.iter_slices(ROWS_AT_ONCE)]
                 found = pl.concat(parts)
                 yield rows, pl.concat([chunk.select(keep), found], how="horizontal")
@@ -203,6 +216,13 @@ class Predictor:
                 "the experiment file."
             )
         return ray_of(preference, tuple(model.tasks))
+
+    @contextmanager
+    def _asked(self, ray: tuple[float, ...] | None) -> Iterator[None]:
+        """The network runs in this block, for these shares of the tasks."""
+        device = next(self.artifact.model.parameters()).device
+        with preferring(ray), multiplying(self.precision, device):
+            yield
 
     @contextmanager
     def _labelled(self, source: Source, columns: tuple[str, ...]) -> Iterator[Store]:
@@ -260,6 +280,7 @@ def load(
     folder: str | Path,
     *,
     best_of: str | None = None,
+    precision: Precision = "fp32",
     architectures: Sequence[type[Architecture]] = (),
     links: Sequence[type[Link]] = (),
     interactions: Sequence[type[Interaction]] = (),
@@ -274,6 +295,9 @@ def load(
         folder: the run's folder, or the `artifact` folder in it.
         best_of: a task: the state in which *its* validation score was best, instead of the state
             in which the mix was. Needs the run's folder.
+        precision: of the products of matrices. `bf16` keeps 8 binary digits of each number, which
+            processors with units for it multiply twice as fast; others are slower by it. The order
+            of rows whose predictions are nearly the same may change.
         architectures: your own classes, where the model was trained with one.
         links: your own links.
         interactions: your own interactions.
@@ -281,6 +305,7 @@ def load(
         terms: your own terms.
 
     Raises:
+        ConfigurationError: there is no such precision.
         ArtifactError: no artifact, a damaged or newer one, or no kept states.
         UnknownNameError: a task that the run has no best state of; an unknown part of a model.
     """
@@ -294,4 +319,4 @@ def load(
     )
     if best_of is not None:
         artifact.model.load_state_dict(best_state_of(best_of, Path(folder) / "training"))
-    return Predictor(artifact)
+    return Predictor(artifact, precision=precision)

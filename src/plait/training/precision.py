@@ -1,18 +1,19 @@
-"""In which precision matrices are multiplied while a model trains."""
+"""In which precision matrices are multiplied."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 import torch
 
-from .settings import Training
+__all__ = ["Precision", "multiplying"]
 
-__all__ = ["multiplying"]
+Precision = Literal["fp32", "bf16"]
 
 
-def multiplying(settings: Training, device: torch.device) -> AbstractContextManager[object]:
-    """The forward pass of a step stands in this block; its backward pass follows it."""
-    if settings.precision == "fp32":
+def multiplying(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """A forward pass stands in this block; where there is a backward pass, it follows the block."""
+    if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)

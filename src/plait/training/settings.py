@@ -8,6 +8,8 @@ from typing import Literal
 
 from plait.errors import ConfigurationError
 
+from .precision import Precision
+
 LARGE_LOG = 250_000
 
 
@@ -79,7 +81,7 @@ class Training:
     monitor: Mapping[str, float] | None = None
     checkpoint_seconds: float = 30.0
     engine: Literal["torch", "compiled"] = "torch"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     keep_memory: bool = True
     seed: int = 0
 

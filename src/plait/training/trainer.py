@@ -221,7 +221,8 @@ class Trainer:
         step = self.stepper.steps
 
         def run() -> Losses:
-            with cuttable(self.balancer.surface), multiplying(self.settings, self._device()):
+            precision = self.settings.precision
+            with cuttable(self.balancer.surface), multiplying(precision, self._device()):
                 return objective.losses(self.model, batch, step)
 
         is_asked_once = parts == 1 and not self.balancer.needs_second_look
