@@ -58,7 +58,7 @@ def add_history(
             yield chunk.filter(pl.Series(is_train))
 
     scratch = folder / "history.scratch"
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     new_users = _has_new_users_only(raw, parts, schema.user)
     fitted = fit_history(
         history,
