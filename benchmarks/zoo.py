@@ -57,7 +57,7 @@ from plait.data.store import Store
 from plait.errors import ArchitectureError
 from plait.experiment.running import build, usual_id_dropout
 from plait.metrics import paired_difference
-from plait.models import ArchitectureFactory, MultiTaskModel, TablePrecision
+from plait.models import ArchitectureFactory, MultiTaskModel, Precision
 from plait.training import Callback, StepReport, Trainer, finish, predict_store
 from plait.training.judging import mix, scores
 
@@ -265,7 +265,7 @@ def _tried(model: str, given: Given, setting: Setting) -> Found:
         gates = (PersonalGates(),) if model == GATED else ()
         kind = STRUCTURES[{GATED: "MMoE", HALF: BASE}.get(model, model)]
         structure = _matched(kind, 1, setting.dropout)
-        precision: TablePrecision = "bf16" if model == HALF else "fp32"
+        precision: Precision = "bf16" if model == HALF else "fp32"
         return _fitted(structure, tasks, given, setting, gates=gates, table_precision=precision)
     bottom = _matched(SharedBottom, len(tasks), setting.dropout)
     found = [_fitted(bottom, [task], given, setting) for task in tasks]
@@ -318,7 +318,7 @@ def _fitted(
     setting: Setting,
     *,
     gates: Sequence[Gate] = (),
-    table_precision: TablePrecision = "fp32",
+    table_precision: Precision = "fp32",
 ) -> Found:
     records = tuple(task for task in given.prepared.tasks if task.name in tasks)
     if len(tasks) == 1:

@@ -24,8 +24,8 @@ from plait.models import (
     ArchitectureFactory,
     InteractionFactory,
     MultiTaskModel,
+    Precision,
     SequenceFactory,
-    TablePrecision,
     TermFactory,
 )
 from plait.tasks import Binary, Count, Multiclass, Ranking, Regression, Task, Value, WatchTime
@@ -197,7 +197,7 @@ def make_model(
     dropout: float = 0.0,
     id_dropout: float = 0.0,
     unknown_rate: float = 0.0,
-    table_precision: TablePrecision = "fp32",
+    table_precision: Precision = "fp32",
     preference: bool = False,
     seed: int = 0,
 ) -> MultiTaskModel:

@@ -61,16 +61,12 @@ def check_output(path: Path, *, source: str | None = None, force: bool) -> None:
     """See, before any work is done, that rows can be written to a path.
 
     Raises:
-        ConfigurationError: a suffix that is not known, a file that is there already, or the very
-            file that is read.
+        ConfigurationError: a file that is there already, or the very file that is read.
+        DataError: a suffix that is not known.
     """
-    from plait.data.frame_files import SUFFIXES
+    from plait.data.frame_files import check_suffix
 
-    if path.suffix not in SUFFIXES:
-        raise ConfigurationError(
-            f"{path}: the suffix says how rows are written; it is one of "
-            f"{', '.join(SUFFIXES)}, got {path.suffix!r}."
-        )
+    check_suffix(path)
     if not path.exists():
         return
     if source is not None and Path(source).exists() and path.samefile(source):

@@ -17,9 +17,9 @@ from plait.errors import DataError
 
 from .files import replacing
 
-__all__ = ["SUFFIXES", "append_frames"]
+__all__ = ["append_frames", "check_suffix"]
 
-SUFFIXES = (".parquet", ".csv", ".arrow")
+_SUFFIXES = (".parquet", ".csv", ".arrow")
 
 
 @contextmanager
@@ -36,11 +36,7 @@ def append_frames(path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
         DataError: another suffix, a column that CSV cannot hold, frames that differ in their
             columns, or a disk that is full.
     """
-    if path.suffix not in SUFFIXES:
-        raise DataError(
-            f"{path}: the suffix says how rows are written; it is one of "
-            f"{', '.join(SUFFIXES)}, got {path.suffix!r}."
-        )
+    check_suffix(path)
     with _disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
@@ -64,6 +60,19 @@ def append_frames(path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
         finally:
             with _disk(path):
                 writer.close()
+
+
+def check_suffix(path: Path) -> None:
+    """See that rows can be written to a file of this name.
+
+    Raises:
+        DataError: another suffix.
+    """
+    if path.suffix not in _SUFFIXES:
+        raise DataError(
+            f"{path}: the suffix says how rows are written; it is one of "
+            f"{', '.join(_SUFFIXES)}, got {path.suffix!r}."
+        )
 
 
 @contextmanager

@@ -33,8 +33,8 @@ from plait.models import (
     ArchitectureFactory,
     InteractionFactory,
     MultiTaskModel,
+    Precision,
     SequenceFactory,
-    TablePrecision,
     TermFactory,
 )
 from plait.serving import Predictor, load
@@ -110,7 +110,7 @@ def train(
     dropout: float = 0.2,
     id_dropout: float | None = None,
     unknown_rate: float = 0.01,
-    table_precision: TablePrecision = "fp32",
+    table_precision: Precision = "fp32",
     ranks: Literal["before", "after"] = "before",
     history: History | bool = True,
     balancer: Balancer | None = None,
@@ -263,7 +263,7 @@ def build(
     dropout: float = 0.2,
     id_dropout: float = 0.0,
     unknown_rate: float = 0.01,
-    table_precision: TablePrecision = "fp32",
+    table_precision: Precision = "fp32",
     preference: bool = False,
 ) -> MultiTaskModel:
     """A model for a prepared log, its heads fitted, its weights drawn from the seed."""

@@ -6,7 +6,7 @@ from .cutting import cut_at, cuttable
 from .entries import entry_widths
 from .late import InteractionFactory
 from .model import ModelFactory, MultiTaskModel
-from .precision import TablePrecision
+from .precision import Precision
 from .preference import PreferenceGates, preferring, ray_of
 from .sequences import SequenceFactory
 from .stages import ArchitectureFactory, Fields, Trace, module_name, rows_of
@@ -19,9 +19,9 @@ __all__ = [
     "InteractionFactory",
     "ModelFactory",
     "MultiTaskModel",
+    "Precision",
     "PreferenceGates",
     "SequenceFactory",
-    "TablePrecision",
     "TermFactory",
     "Tower",
     "Trace",

@@ -36,7 +36,7 @@ from .entries import (
 from .factors import FactorTerm, KeyTables
 from .late import InteractionFactory, LateTerm, late_term
 from .own import OwnTables
-from .precision import TablePrecision, set_table_precision
+from .precision import Precision, set_table_precision
 from .preference import PreferenceGates
 from .sequences import SequenceEncoders, SequenceFactory, chosen_encoders
 from .stages import ArchitectureFactory, Fields, Trace, conditional_bias, module_name, rows_of
@@ -97,7 +97,7 @@ class MultiTaskModel(nn.Module):
         dropout: float = 0.2,
         id_dropout: float = 0.0,
         unknown_rate: float = 0.01,
-        table_precision: TablePrecision = "fp32",
+        table_precision: Precision = "fp32",
         preference: bool = False,
     ) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ from plait.data.serving import unlabelled_batch
 from plait.data.staging import chunks, stage
 from plait.data.store import Store
 from plait.errors import ConfigurationError, DataError
-from plait.models import preferring, ray_of
+from plait.models import Precision, preferring, ray_of
 from plait.modules.interactions import Interaction
 from plait.modules.sequences import SequenceEncoder
 from plait.modules.terms import Term
@@ -35,7 +35,7 @@ from plait.training import (
     predict_store,
 )
 from plait.training.judging import mix, scores
-from plait.training.precision import Precision, multiplying
+from plait.training.precision import multiplying
 
 ROWS_AT_ONCE = 8192
 """Rows whose layers stand in memory at a time; those of a whole chunk would take a gigabyte."""

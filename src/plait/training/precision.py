@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 
-__all__ = ["Precision", "multiplying"]
+from plait.models import Precision
 
-Precision = Literal["fp32", "bf16"]
+__all__ = ["multiplying"]
 
 
 def multiplying(precision: Precision, device: torch.device) -> AbstractContextManager[object]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from plait.errors import ConfigurationError
-
-from .precision import Precision
+from plait.models import Precision
 
 LARGE_LOG = 250_000
 

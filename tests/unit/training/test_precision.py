@@ -11,17 +11,16 @@ import numpy as np
 import pytest
 import torch
 from tests.unit.makers import Data, make_data, make_model, same_bits
-from tests.unit.training.test_balancing import FEW, FIVE, RULES
+from tests.unit.training.narrow import PLACED, made
+from tests.unit.training.test_balancing import FIVE, RULES
 
 from plait.architectures import ARCHITECTURES, Architecture, SharedBottom
 from plait.balancing import Balancer, Equal
-from plait.data.schema import Categorical
 from plait.errors import ConfigurationError
 from plait.methods import FiniteDifference, GradientNorm, Hybrid, JointFeatures, Method, SoftLabels
 from plait.models import MultiTaskModel
 from plait.training import Callback, History, StepReport, Trainer, Training, predict_store
 
-PLACED = replace(FEW, features=(*FEW.features, Categorical("tab", min_count=1)), scenario="tab")
 NARROW = Training(max_steps=6, batch_size=32, evaluate_steps=3, precision="bf16")
 
 
@@ -38,14 +37,6 @@ class Seen(Callback):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make_data(tmp_path_factory.mktemp("data"), FIVE, schema=PLACED, rows=120, valid_rows=40)
-
-
-def made(
-    data: Data, kind: type[Architecture] = SharedBottom, *, tasks: int = 5, seed: int = 0
-) -> MultiTaskModel:
-    structure = partial(kind, layers=(16, 8))
-    kept = data.tasks[:tasks]
-    return make_model(data, tasks=kept, architecture=structure, dropout=0.1, seed=seed)
 
 
 def kinds_of_products(model: MultiTaskModel) -> set[torch.dtype]:

@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 import torch
 from tests.unit.makers import Data, make_data, make_model, same_bits, whole
-from tests.unit.training.test_balancing import FEW, FIVE, RULES
+from tests.unit.training.narrow import PLACED
+from tests.unit.training.narrow import made as made_in
+from tests.unit.training.test_balancing import FIVE, RULES
 
 from plait.architectures import ARCHITECTURES, STEM, Architecture, SharedBottom
 from plait.artifact.content import build_model, model_settings
 from plait.balancing import Surface
-from plait.data.schema import Categorical
 from plait.errors import ConfigurationError
 from plait.methods import FiniteDifference, Hybrid, JointFeatures, Method, SoftLabels
-from plait.models import MultiTaskModel
 from plait.training import Trainer, Training, grow_from, predict_store
 
-PLACED = replace(FEW, features=(*FEW.features, Categorical("tab", min_count=1)), scenario="tab")
 SETTINGS = Training(max_steps=8, batch_size=32, evaluate_steps=4)
 
 
@@ -30,13 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make_data(tmp_path_factory.mktemp("data"), FIVE, schema=PLACED, rows=120, valid_rows=40)
 
 
-def made(
-    data: Data, kind: type[Architecture] = SharedBottom, *, seed: int = 0, dropout: float = 0.1
-) -> MultiTaskModel:
-    structure = partial(kind, layers=(16, 8))
-    return make_model(
-        data, architecture=structure, dropout=dropout, table_precision="bf16", seed=seed
-    )
+made = partial(made_in, table_precision="bf16")
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
