@@ -21,8 +21,8 @@ from plait.training.allocator import keeping_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(5):
-        tensors = [torch.zeros(3 * 2**20) for _ in range(8)]
+    for _ in range(2):
+        tensors = [torch.zeros(12 * 2**20) for _ in range(4)]
         del tensors
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
@@ -37,8 +37,9 @@ with keeping_freed_memory(wanted=json.loads(sys.argv[1])):
     found = {"faults": faults(), "inside": mib() - at_first}
 print(json.dumps({**found, "after": mib() - at_first}))
 """
-PAGES = 5 * 8 * 3 * 2**20 * 4 // 4096
-"""Pages of all tensors of the five rounds."""
+HELD_MIB = 4 * 48
+"""Of the tensors of one round. Above 32 MiB glibc on its own always gives a block back when it is
+freed; below, that depends on what happens to lie behind it."""
 
 
 def _run(*, wanted: bool, **environment: str) -> dict[str, int]:
@@ -54,14 +55,11 @@ def _run(*, wanted: bool, **environment: str) -> dict[str, int]:
 
 
 def test_no_page_is_asked_for_twice_and_all_are_given_back() -> None:
-    found = _run(wanted=True)
-    assert found["faults"] < PAGES / 50
-    assert found["inside"] > 80
-    assert found["after"] < 20
+    kept, declined = _run(wanted=True), _run(wanted=False)
+    assert kept["inside"] > 0.9 * HELD_MIB > 0.1 * HELD_MIB > declined["inside"]
+    assert kept["after"] < 0.1 * HELD_MIB
+    assert 20 * kept["faults"] < declined["faults"]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "environment"), [(False, {}), (True, {"MALLOC_TRIM_THRESHOLD_": "131072"})]
-)
-def test_it_can_be_declined(*, wanted: bool, environment: dict[str, str]) -> None:
-    assert _run(wanted=wanted, **environment)["faults"] > PAGES / 50
+def test_settings_of_the_environment_stand() -> None:
+    assert _run(wanted=True, MALLOC_TRIM_THRESHOLD_="131072")["inside"] < 0.1 * HELD_MIB
