@@ -20,7 +20,8 @@ the same ids; `tastes`, two tasks for which users and items have tastes that kno
 another, under vectors of eight numbers an id; and `tastes_wide`, the same log under vectors of 24.
 `wins` counts the seeds in which the mean over tasks is above that of `SharedBottom`.
 
-`--rows` leaves so many training rows their labels, drawn from the seed; history features know all.
+`--rows` leaves so many training rows their labels, drawn from the seed, and `--judged-rows` so many
+validation rows; history features know all, and all test rows judge.
 A run is kept in the file of `--json` as soon as it is done, and a second call goes on from there;
 `--budget-minutes` ends a call in time.
 """
@@ -130,7 +131,8 @@ def main() -> None:
                 if not may_begin():
                     break
                 clock = time.monotonic()
-                row = _run(name, model, given, _settings(trials, seed), arguments.rows)
+                asked = {"most_rows": arguments.rows, "most_judged": arguments.judged_rows}
+                row = _run(name, model, given, _settings(trials, seed), asked)
                 done[name, model, seed] = row
                 keep_runs(done.values(), arguments.json)
                 spent = time.monotonic() - clock
@@ -152,6 +154,7 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--seeds", type=int, default=3, help="how many, from 0")
     made.add_argument("--trials", type=int, default=10, help="settings that each may choose from")
     made.add_argument("--rows", type=int, help="most training rows (default: all)")
+    made.add_argument("--judged-rows", type=int, help="most validation rows (default: all)")
     made.add_argument("--budget-minutes", type=float, help="no run begins after these")
     arguments = made.parse_args()
     arguments.models = arguments.models.split(",")
@@ -168,7 +171,8 @@ def _arguments() -> argparse.Namespace:
 
 def _done(arguments: argparse.Namespace) -> dict[tuple[Fact, Fact, Fact], Row]:
     trials = 1 if arguments.smoke else arguments.trials
-    runs = kept_runs(arguments.json, {"trials": trials, "most_rows": arguments.rows})
+    asked = {"trials": trials, "most_rows": arguments.rows, "most_judged": arguments.judged_rows}
+    runs = kept_runs(arguments.json, asked)
     return {(run["set"], run["model"], run["seed"]): run for run in runs}
 
 
@@ -192,14 +196,21 @@ def _given(name: str, seed: int, arguments: argparse.Namespace, cache: Path) -> 
     else:
         log, split = _real_log(name, data_folder(arguments))
     prepared = prepare(log, split, cache=cache)
-    train, rows = prepared.train, arguments.rows
-    if rows is not None and rows < train.num_rows:
-        kept = np.zeros(train.num_rows, dtype=np.bool_)
-        draw = np.random.default_rng([seed, train.num_rows])
-        kept[draw.permutation(train.num_rows)[:rows]] = True
-        train = train.relabelled(observed={task.name: kept for task in prepared.tasks})
+    assert prepared.valid is not None
+    tasks = [task.name for task in prepared.tasks]
+    train = _fewer(prepared.train, arguments.rows, tasks, seed)
+    prepared = replace(prepared, valid=_fewer(prepared.valid, arguments.judged_rows, tasks, seed))
     training = Training(max_steps=3, batch_size=64) if smoke else Training()
     return Given(prepared, train, training, usual_id_dropout(log), seed)
+
+
+def _fewer(store: Store, most: int | None, tasks: Sequence[str], seed: int) -> Store:
+    """The store with labels on so many of its rows, drawn from the seed."""
+    if most is None or most >= store.num_rows:
+        return store
+    kept = np.zeros(store.num_rows, dtype=np.bool_)
+    kept[np.random.default_rng([seed, store.num_rows]).permutation(store.num_rows)[:most]] = True
+    return store.relabelled(observed=dict.fromkeys(tasks, kept))
 
 
 def _real_log(name: str, data: Path) -> tuple[Log, Split]:
@@ -225,9 +236,7 @@ def _made_log() -> tuple[Log, Split]:
     return Log((frame,), schema, (Binary("click"), Binary("like"))), RandomSplit()
 
 
-def _run(
-    name: str, model: str, given: Given, settings: Sequence[Setting], most_rows: int | None
-) -> Row:
+def _run(name: str, model: str, given: Given, settings: Sequence[Setting], asked: Row) -> Row:
     """The best setting on the validation rows, or why there is no such model."""
     row: dict[str, Fact] = {
         "what": RUN,
@@ -235,7 +244,7 @@ def _run(
         "model": model,
         "seed": given.seed,
         "trials": len(settings),
-        "most_rows": most_rows,
+        **asked,
         "training_rows": int(given.train.observed(given.prepared.tasks[0].name).sum()),
     }
     if model == TREES:
@@ -368,7 +377,7 @@ class _Steps(Callback):
 
 def _scores(model: MultiTaskModel, store: Store | None) -> Mapping[str, float]:
     assert store is not None
-    return scores(model, store, predict_store(model, store))
+    return scores(model, store, predict_store(model, store, observed=True))
 
 
 def _trees(given: Given, *, trials: int) -> list[float]:
