@@ -58,6 +58,22 @@ def test_a_task_of_few_labels_is_levelled_on_all_of_them(
     assert np.average(found, weights=weight) == pytest.approx(label, abs=1e-5)
 
 
+def test_rows_looked_at_for_one_task_do_not_move_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(tmp_path, TASKS, rows=4000)
+    click, rows = data.train.labels("click"), np.arange(4000)
+    observed = {"like": (click == 1) & (rows % 4 == 1)}  # known on rows with a click
+    train = data.train.relabelled(observed=observed)
+    monkeypatch.setattr(levelling, "MOST_ROWS", 500)
+    model = make_model(data)
+    level_base_rates(model, train)
+    looked_at = np.linspace(0, 3999, 500).astype(np.int64)
+    found = predict_store(model, train)["click"]
+    assert found[looked_at].mean() == pytest.approx(click.mean(), abs=1e-5)
+    assert found.mean() == pytest.approx(click.mean(), rel=0.03)
+
+
 def test_a_second_time_there_is_nothing_to_shift(data: Data) -> None:
     model = make_model(data)
     level_base_rates(model, data.train)

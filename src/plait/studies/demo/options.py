@@ -17,7 +17,7 @@ LARGE_LOG = 20_000
 ROWS_OF_ALL_EPOCHS = 600_000
 """Rows that a run on a large log passes over at most, all its epochs together."""
 QUICK_HISTORY = (
-    'history.features=["rate","residual"]',
+    'history.features=["rate"]',
     'model.architecture={name="MMoE",layers=[64,32]}',
 )
 """Where there is a history, which makes many features: fewer of them, and narrower experts."""
