@@ -8,7 +8,8 @@ and are judged by the mean square error of standardised labels on 10,000 others.
 bottom of 113, which has as many parameters as the experts; `OMoE`, 8 experts of 16 under one gate;
 and `MMoE`, the same under a gate for each task. All have towers of 8, and Adam. `--models` adds
 `CGC`, of whose 8 experts each task owns two, and `PLE`, two levels of 2 common experts and 2 for
-each task; `--cosines` takes others, below 0 for tasks that pull apart.
+each task; `--cosines` takes others, below 0 for tasks that pull apart. `--initial torch` begins
+with the smaller weights of `torch.nn.Linear` in place of Glorot's, with which plait begins.
 
 Errors of single runs differ by orders of magnitude, so count wins: the runs in which a model is
 better than one bottom, and MMoE than OMoE. `p` is that of a sign test, one-sided. `grows` is by how
@@ -20,6 +21,7 @@ Twelve runs are one program, whose parameters lie side by side. What is done is 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -59,12 +61,17 @@ RATE = 2e-3
 class Network(nn.Module):
     """A structure over the inputs as they are, and a tower for each task."""
 
-    def __init__(self, build: ArchitectureFactory, features: int) -> None:
+    def __init__(self, build: ArchitectureFactory, features: int, initial: str) -> None:
         super().__init__()
         self.structure = build(Widths(main=features), TASKS)
         self.towers = nn.ModuleList(
             Tower(self.structure.out_features, (8,), 1, dropout=0.0) for _ in TASKS
         )
+        if initial == "torch":
+            for name, weight in self.named_parameters():
+                if "bias" not in name:
+                    bound = 1 / math.sqrt(weight.shape[-1])
+                    nn.init.uniform_(weight, -bound, bound)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """`[B, 2]`."""
@@ -80,6 +87,7 @@ def main() -> None:
     made.add_argument("--steps", type=int, default=6_000, help="batches that each model sees")
     made.add_argument("--cosines", default="1,0.5,0", help="of the tasks' weights")
     made.add_argument("--models", default=",".join(PAPER), help=f"of {', '.join(MODELS)}")
+    made.add_argument("--initial", choices=("plait", "torch"), default="plait", help="weights")
     made.add_argument("--budget-minutes", type=float, help="no run begins after these")
     arguments = made.parse_args()
     cosines = [float(one) for one in arguments.cosines.split(",")]
@@ -88,16 +96,17 @@ def main() -> None:
         made.error(f"no model {unknown.pop()!r}; there are {', '.join(MODELS)}")
     runs, steps = (2, 4) if arguments.smoke else (arguments.runs, arguments.steps)
     may_begin = within(arguments.budget_minutes)
-    kept = kept_runs(arguments.json, {"steps": steps, "models": ",".join(models)})
+    asked = {"steps": steps, "models": ",".join(models), "initial": arguments.initial}
+    kept = kept_runs(arguments.json, asked)
     done = {(row["cosine"], row["run"]): row for row in kept}
     for first, cosine in product(range(0, runs, TOGETHER), cosines):
         group = range(first, min(first + TOGETHER, runs))
         missing = [run for run in group if (cosine, run) not in done]
         if not missing or not may_begin():
             continue
-        for run, found in errors(cosine, missing, steps=steps, models=models).items():
-            row: dict[str, Fact] = {"what": RUN, "cosine": cosine, "run": run, "steps": steps}
-            done[cosine, run] = row | {"models": ",".join(models)} | found
+        made_errors = errors(cosine, missing, steps, models=models, initial=arguments.initial)
+        for run, found in made_errors.items():
+            done[cosine, run] = {"what": RUN, "cosine": cosine, "run": run} | asked | found
         keep_runs(done.values(), arguments.json)
         print(f"{len(done)} of {runs * len(cosines)} runs", file=sys.stderr, flush=True)
     summary = _summary(list(done.values()), cosines, models)
@@ -105,7 +114,12 @@ def main() -> None:
 
 
 def errors(
-    cosine: float, runs: Sequence[int], *, steps: int, models: Sequence[str] = PAPER
+    cosine: float,
+    runs: Sequence[int],
+    steps: int,
+    *,
+    models: Sequence[str] = PAPER,
+    initial: str = "plait",
 ) -> dict[int, dict[str, float]]:
     """By run the test error of each model after the same fresh batches; all runs in one program."""
     draws = [MMoETasks(MMoESettings(relatedness=cosine), seed=run) for run in runs]
@@ -120,7 +134,8 @@ def errors(
         features = np.stack([sample.features for sample in samples])
         return torch.from_numpy(features).float(), torch.from_numpy(np.stack(labels)).float()
 
-    stacks = {name: Stack(name, runs, draws[0].settings.features) for name in models}
+    features = draws[0].settings.features
+    stacks = {name: Stack(name, runs, features, initial) for name in models}
     for first in range(0, steps, AT_ONCE):
         rows = min(AT_ONCE, steps - first) * BATCH
         inputs, labels = tensors([tasks.draw(rows, seed=2 + first) for tasks in draws])
@@ -139,13 +154,14 @@ class Stack:
         name: of the model.
         runs: seeds of the networks.
         features: width of the inputs.
+        initial: whose weights they begin with.
     """
 
-    def __init__(self, name: str, runs: Sequence[int], features: int) -> None:
+    def __init__(self, name: str, runs: Sequence[int], features: int, initial: str) -> None:
         networks = []
         for run in runs:
             torch.manual_seed(run)
-            networks.append(Network(MODELS[name], features).eval())
+            networks.append(Network(MODELS[name], features, initial).eval())
         self.parameters, _ = stack_module_state(networks)
         self.network = networks[0]
         self.optimizer = AdamW([Group(list(self.parameters.values()), 1.0, 0.0)], lr=RATE)
