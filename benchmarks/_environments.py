@@ -48,7 +48,7 @@ class Environment:
         if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
             return python
         shutil.rmtree(home, ignore_errors=True)
-        venv.create(home, with_pip=True)
+        venv.create(home)  # this environment's pip installs there, too
         try:
             _install(python, self.requirements)
             _install(python, ("--no-deps", *self.alone))
@@ -62,7 +62,8 @@ class Environment:
 def _install(python: Path, packages: tuple[str, ...]) -> None:
     if all(package.startswith("--") for package in packages):
         return
-    command = [str(python), "-m", "pip", "install", "--quiet", *packages]
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    command = [*pip, "install", "--quiet", *packages]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 MOST_SECONDS = 600
@@ -25,7 +26,10 @@ _IMPORTED = [
 
 
 def run_apart(
-    work: Callable[..., object], *arguments: object, cwd: Path | None = None
+    work: Callable[..., object],
+    *arguments: object,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Call a function of a module in a process of its own, and wait for it.
 
@@ -33,6 +37,7 @@ def run_apart(
         work: the function. `SystemExit` gives the exit code, any other exception 1.
         arguments: of the function.
         cwd: folder in which it is called. None: this one.
+        environment: None: that of this process.
 
     Returns:
         The exit code (of a killed process, the negative number of the signal) and what was printed.
@@ -43,7 +48,8 @@ def run_apart(
         context.set_forkserver_preload(_IMPORTED)
     with tempfile.TemporaryDirectory() as folder:
         files = (Path(folder) / "out", Path(folder) / "err")
-        settled = (cwd or Path.cwd(), dict(os.environ), files)
+        variables = dict(os.environ if environment is None else environment)
+        settled = (cwd or Path.cwd(), variables, files)
         process = context.Process(target=_settle_and_call, args=(settled, work, arguments))
         process.start()
         process.join(MOST_SECONDS)
@@ -60,6 +66,19 @@ def run_apart(
 def run_plait(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """`plait` with these words, in a process of its own."""
     return run_apart(_command, *words, cwd=cwd)
+
+
+def run_script(
+    script: Path, *words: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A script with these words, in a process of its own."""
+    return run_apart(_script, script, *words, environment=environment)
+
+
+def _script(script: Path, *words: str) -> None:
+    sys.argv = [str(script), *words]
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def _command(*words: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.processes import run_script
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = sorted(path for path in BENCHMARKS.glob("*.py") if not path.name.startswith("_"))
@@ -21,13 +21,7 @@ def _run(script: Path, *arguments: str, data: str | None) -> subprocess.Complete
     environment = {name: value for name, value in os.environ.items() if name != "PLAIT_DATA"}
     if data is not None:
         environment["PLAIT_DATA"] = data
-    return subprocess.run(
-        [sys.executable, str(script), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_script(script, *arguments, environment=environment)
 
 
 def _is_flat(fact: object) -> bool:

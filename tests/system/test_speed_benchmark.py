@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from benchmarks._rivals.job import Job
 from benchmarks._rivals.log import ITEM, VOCABULARIES, task_names, write_log
 from benchmarks._rivals.net import Net
 from benchmarks._rivals.reference import Table
+from tests.processes import run_script
 from torch.testing import assert_close
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "speed.py"
@@ -118,13 +118,9 @@ def test_a_task_of_ple_reads_shared_experts_and_its_own() -> None:
 
 def _race(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A smoke run in which pip finds no package."""
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), "--smoke", "--json", str(folder / "speed.json"), *arguments],
-        env=os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("--smoke", "--json", str(folder / "speed.json"), *arguments)
+    environment = os.environ | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    return run_script(SCRIPT, *words, environment=environment)
 
 
 def test_a_rival_that_cannot_be_installed_is_a_row_that_says_why(tmp_path: Path) -> None:
