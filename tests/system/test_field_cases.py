@@ -152,7 +152,7 @@ def test_case_69_a_known_conversion_rate_is_recovered(tmp_path: Path) -> None:
         tasks=(Binary("click"), Binary("buy", parents=("click",))),
         links=(Chain(parent="click", child="buy"),),
         split=plait.RandomSplit(),
-        training=Training(epochs=30, batch_size=256),
+        training=Training(epochs=8, batch_size=256, learning_rate=4e-3, average=0.99),
         out=tmp_path / "run",
     )
     found = run.predictor.predict(pl.DataFrame({"kind": [0, 1, 2, 3]}))
