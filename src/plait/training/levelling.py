@@ -23,6 +23,7 @@ MOST_ROWS = 65_536
 mean of predictions is known from them to a per cent or better: predictions differ less than labels,
 whose mean is taken over all rows."""
 
+_BLOCK_ROWS = 1 << 20
 _REACH = 3.0
 
 
@@ -47,8 +48,8 @@ def level_base_rates(
         The shift of each binary task, in logits.
     """
     binary = [name for name in _parents_first(model) if isinstance(model.tasks[name], Binary)]
-    counted = {name: np.flatnonzero(_weight(train, name) > 0) for name in binary}
-    looked_at = {name: _spread(rows) for name, rows in counted.items() if len(rows)}
+    looked_at = {name: _looked_at(train, name) for name in binary}
+    looked_at = {name: rows for name, rows in looked_at.items() if len(rows)}
     if not looked_at:
         return {}
     rows = np.unique(np.concatenate(list(looked_at.values())))
@@ -56,11 +57,10 @@ def level_base_rates(
     shifts: dict[str, float] = {}
     for name, own in looked_at.items():
         rates = noise.get(name) if noise else None
-        weight, label = _levelled(train, name, counted[name], rates)
-        asked = float(np.average(label, weights=weight))
+        weight, _ = _weighted(train, name, own, rates)
         places = np.searchsorted(rows, own)
-        weight, _ = _levelled(train, name, own, rates)
         mine = {task: parameters[places] for task, parameters in raw.items()}
+        asked = _mean_label(train, name, rates)
         shifts[name] = _shift(model, name, mine, torch.from_numpy(weight), asked)
         raw[name] = raw[name] + shifts[name]
         model.tower_of(name).last.bias.add_(shifts[name])
@@ -73,22 +73,31 @@ def _parents_first(model: MultiTaskModel) -> Iterator[str]:
     yield from children
 
 
-def _weight(store: Store, name: str) -> NDArray[np.float64]:
-    return (store.weights(name) * store.observed(name)).astype(np.float64)
-
-
-def _levelled(
-    store: Store, name: str, rows: NDArray[np.int64], noise: NoisyRates | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights and labels `[n]` of these rows whose weighted mean the predictions get."""
-    weight, label = _weight(store, name)[rows], store.labels(name)[rows].astype(np.float64)
-    return (weight, label) if noise is None else noise.levelling(weight, label, rows)
-
-
-def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _looked_at(store: Store, name: str) -> NDArray[np.int64]:
+    """The rows of a task that are predicted."""
+    rows = np.flatnonzero(store.observed(name) & (store.weights(name) > 0))
     if len(rows) <= MOST_ROWS:
         return rows
     return rows[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
+
+
+def _mean_label(store: Store, name: str, noise: NoisyRates | None) -> float:
+    """Over all rows, in blocks: a log may be larger than memory."""
+    summed = total = 0.0
+    for start in range(0, store.num_rows, _BLOCK_ROWS):
+        rows = np.arange(start, min(start + _BLOCK_ROWS, store.num_rows))
+        weight, label = _weighted(store, name, rows, noise)
+        summed, total = summed + float(weight @ label), total + float(weight.sum())
+    return summed / total
+
+
+def _weighted(
+    store: Store, name: str, rows: NDArray[np.int64], noise: NoisyRates | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and labels `[n]` of these rows whose weighted mean the predictions get."""
+    weight = (store.weights(name)[rows] * store.observed(name)[rows]).astype(np.float64)
+    label = store.labels(name)[rows].astype(np.float64)
+    return (weight, label) if noise is None else noise.levelling(weight, label, rows)
 
 
 def _before_links(

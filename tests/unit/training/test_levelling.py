@@ -74,6 +74,14 @@ def test_rows_looked_at_for_one_task_do_not_move_another(
     assert found.mean() == pytest.approx(click.mean(), rel=0.03)
 
 
+def test_the_mean_label_is_that_of_all_blocks(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(levelling, "_BLOCK_ROWS", 37)
+    model = make_model(data)
+    level_base_rates(model, data.train)
+    found = predict_store(model, data.train)["click"]
+    assert found.mean() == pytest.approx(data.train.labels("click").mean(), abs=1e-5)
+
+
 def test_a_second_time_there_is_nothing_to_shift(data: Data) -> None:
     model = make_model(data)
     level_base_rates(model, data.train)
