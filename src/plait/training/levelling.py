@@ -48,8 +48,7 @@ def level_base_rates(
         The shift of each binary task, in logits.
     """
     binary = [name for name in _parents_first(model) if isinstance(model.tasks[name], Binary)]
-    looked_at = {name: _looked_at(train, name) for name in binary}
-    looked_at = {name: rows for name, rows in looked_at.items() if len(rows)}
+    looked_at = {name: rows for name in binary if len(rows := _looked_at(train, name))}
     if not looked_at:
         return {}
     rows = np.unique(np.concatenate(list(looked_at.values())))
