@@ -40,8 +40,7 @@ def level_base_rates(
 
     Args:
         model: trained.
-        train: the training rows: enough of them for the mean to be exact, which validation rows
-            rarely are.
+        train: the training rows: many enough for a mean, which validation rows rarely are.
         noise: by task, how often its labels are wrong: the mean is then that of the true ones.
 
     Returns:
