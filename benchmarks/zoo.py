@@ -131,8 +131,7 @@ def main() -> None:
                 if not may_begin():
                     break
                 clock = time.monotonic()
-                asked = {"most_rows": arguments.rows, "most_judged": arguments.judged_rows}
-                row = _run(name, model, given, _settings(trials, seed), asked)
+                row = _run(name, model, given, _settings(trials, seed), _labels(arguments))
                 done[name, model, seed] = row
                 keep_runs(done.values(), arguments.json)
                 spent = time.monotonic() - clock
@@ -171,9 +170,13 @@ def _arguments() -> argparse.Namespace:
 
 def _done(arguments: argparse.Namespace) -> dict[tuple[Fact, Fact, Fact], Row]:
     trials = 1 if arguments.smoke else arguments.trials
-    asked = {"trials": trials, "most_rows": arguments.rows, "most_judged": arguments.judged_rows}
-    runs = kept_runs(arguments.json, asked)
+    runs = kept_runs(arguments.json, {"trials": trials, **_labels(arguments)})
     return {(run["set"], run["model"], run["seed"]): run for run in runs}
+
+
+def _labels(arguments: argparse.Namespace) -> Row:
+    """How many rows may have labels, as a run says it."""
+    return {"most_rows": arguments.rows, "most_judged": arguments.judged_rows}
 
 
 def _settings(trials: int, seed: int) -> list[Setting]:
@@ -236,7 +239,7 @@ def _made_log() -> tuple[Log, Split]:
     return Log((frame,), schema, (Binary("click"), Binary("like"))), RandomSplit()
 
 
-def _run(name: str, model: str, given: Given, settings: Sequence[Setting], asked: Row) -> Row:
+def _run(name: str, model: str, given: Given, settings: Sequence[Setting], labels: Row) -> Row:
     """The best setting on the validation rows, or why there is no such model."""
     row: dict[str, Fact] = {
         "what": RUN,
@@ -244,7 +247,7 @@ def _run(name: str, model: str, given: Given, settings: Sequence[Setting], asked
         "model": model,
         "seed": given.seed,
         "trials": len(settings),
-        **asked,
+        **labels,
         "training_rows": int(given.train.observed(given.prepared.tasks[0].name).sum()),
     }
     if model == TREES:
