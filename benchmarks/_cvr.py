@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -61,6 +62,20 @@ for _estimator in get_args(Estimator):
     _link = ESCM2(parent="click", child="purchase", estimator=_estimator, weight=1.0)
     MODELS[_estimator] = MODELS["esmm"]._replace(links=(_link,))
 
+KNOWN = "known_chance"
+"""A column that `predict` adds: the chance of a click given all, the hidden intent among it."""
+
+_CLICK = Binary("click", propensity=KNOWN)
+for _estimator in get_args(Estimator):
+    # The known chances are right, so few are clipped; and no sum of losses is to be met half way.
+    _link = ESCM2(
+        parent="click", child="purchase", estimator=_estimator, weight=1.0, clip=0.01
+    )
+    MODELS[f"{_estimator} known"] = MODELS["esmm"]._replace(
+        tasks=(_CLICK, MODELS["esmm"].tasks[1]), links=(_link,)
+    )
+MODELS["weighed"] = Model((replace(PURCHASE, weight=f"1 / {KNOWN}"),), "purchase")
+
 MODELS["nise"] = MODELS["shared"]._replace(links=(NISE(parent="click", child="purchase"),))
 MODELS["soft"] = MODELS["shared"]._replace(method=SoftLabels(tasks=("purchase",)))
 
@@ -71,7 +86,7 @@ def predict(
     """The model's pCVR on every row of the fresh log."""
     with tempfile.TemporaryDirectory(prefix="plait-") as scratch:
         run = train(
-            log.frame,
+            log.frame.with_columns(log.truth["p_click_given_intent"].alias(KNOWN)),
             schema=FEED_SCHEMA,
             tasks=model.tasks,
             links=model.links,

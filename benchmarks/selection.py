@@ -55,6 +55,10 @@ PAIRS = {
     "ips": ("ips", "esmm"),
     "snips": ("snips", "esmm"),
     "dr": ("dr", "esmm"),
+    "ips known": ("ips known", "esmm"),
+    "snips known": ("snips known", "esmm"),
+    "dr known": ("dr known", "esmm"),
+    "weighed": ("weighed", "alone"),
     "nise": ("nise", "shared"),
     "soft": ("soft", "shared"),
 }

@@ -10,7 +10,7 @@ import pytest
 from tests.system.feeds import feed
 
 import plait
-from plait.errors import ExperimentFileError
+from plait.errors import ExperimentFileError, TaskError, TrainingError
 from plait.experiment import Experiment
 from plait.studies import open_run
 from plait.studies.baselines.single_task import single_task
@@ -76,6 +76,48 @@ def test_a_file_with_gates_a_graph_and_a_weighed_chain_trains_and_serves(experim
     product = found["click"] * found["buy_given_click"]
     np.testing.assert_allclose(found["buy"], product, rtol=1e-4)
     assert set(run.evaluation.tasks) == {"click", "buy", "buy_given_click"}
+
+
+def test_a_known_chance_of_the_parent_is_read_from_its_column_and_needed_to_train_alone(
+    experiment: Path,
+) -> None:
+    log = experiment.parent / "log.parquet"
+    rows = pl.read_parquet(log).with_columns(drawn=pl.Series([0.2, 0.9, 0.5] * 500))
+    rows.write_parquet(log)
+    known = Experiment.read(experiment, ['tasks.click.propensity="drawn"'])
+    run = plait.train(**known.arguments(), out=experiment.parent / "known")
+    new = rows.head(50).drop("drawn")
+    found = plait.load(run.folder).predict(new)  # nobody knows the chance before the list is made
+    assert found.equals(run.predictor.predict(new))
+    plain = Experiment.read(experiment)
+    other = plait.train(**plain.arguments(), out=experiment.parent / "predicted")
+    assert not found.equals(other.predictor.predict(new))
+
+    rows.with_columns(drawn=pl.lit(1.5)).write_parquet(log)
+    with pytest.raises(TaskError, match=r"'click'.*bad propensity, for example 1.5; expected a ch"):
+        plait.train(**known.arguments(), out=experiment.parent / "bad")
+
+
+def test_a_run_whose_known_chances_cannot_be_right_is_stopped_by_the_guard(
+    experiment: Path,
+) -> None:
+    log = experiment.parent / "log.parquet"
+    rows = pl.read_parquet(log)
+    weighed = (
+        'model.links=[{name="ESCM2", parent="click", child="buy", estimator="dr"}]',
+        "training.batch_size=32",
+        "training.epochs=4",
+    )
+    settings = ('tasks.click.propensity="drawn"', *weighed)
+    for chance, is_right in ((float(rows["click"].mean()), True), (0.1, False)):
+        rows.with_columns(drawn=pl.lit(chance)).write_parquet(log)
+        read = Experiment.read(experiment, settings)
+        out = experiment.parent / f"run {chance:.2f}"
+        if is_right:
+            plait.train(**read.arguments(), out=out)
+            continue
+        with pytest.raises(TrainingError, match="the mean of o / ô is .*Does the task name a `pro"):
+            plait.train(**read.arguments(), out=out)
 
 
 @pytest.mark.parametrize(

@@ -167,11 +167,15 @@ class Derived(NamedTuple):
         name: how the output is called.
         task: the task whose label it is judged on.
         within: the task whose label must be 1 on a row for the output to be judged there.
+        least_propensity: for an output that is to be right on all rows, also those without the
+            event: where `within` names its propensity, the base rate is levelled with rows weighed
+            by one over it, and it is read as at least this. None: the joint event is levelled.
     """
 
     name: str
     task: str
     within: str
+    least_propensity: float | None = None
 
 
 class Seen(NamedTuple):
@@ -183,12 +187,14 @@ class Seen(NamedTuple):
             shared network.
         labels: `[B]` by task; what stands where the weight is 0 means nothing.
         weights: `[B]` by task: the row's weight, and 0 where the label was not observed.
+        extras: `[B]` by `task.column`: what `Task.extras` names.
     """
 
     parameters: Mapping[str, Tensor]
     representations: Mapping[str, Tensor]
     labels: Mapping[str, Tensor]
     weights: Mapping[str, Tensor]
+    extras: Mapping[str, Tensor] = {}
 
 
 class Link(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plait.errors import TaskError, TrainingError
 from plait.modules import MLP
 
-from .base import Seen
+from .base import Derived, Seen
 from .chain import Chain
 from .selection import Selected, cross_entropy, selected
 
@@ -39,6 +39,11 @@ class ESCM2(Chain):
     Weights of rows and missing labels are respected: N is the weight of the rows that have both
     labels. The three estimate the same as a loss over all rows would, as long as the chance of the
     parent is predicted well and depends on nothing that the model cannot see.
+
+    Where something outside the model knows that chance (a survey sent by lot, a policy that logs
+    it), name it as the parent's `Binary.propensity`: `ô` is then read from there, also where it
+    depends on what the model cannot see. Lower `clip` to what you trust, and give the risk a large
+    `weight`: the joint event's loss asks for the rate among the selected rows, not among all.
 
     `dr` is known to be unstable. With good propensities the mean of `o / ô` is 1; if its running
     mean leaves the range from `1 / guard` to `guard`, training stops with an error that says so.
@@ -107,6 +112,10 @@ class ESCM2(Chain):
             hidden = MLP(width, self.imputation)
             self.imputing = nn.Sequential(hidden, nn.Linear(hidden.out_features, 1))
 
+    def derived(self) -> tuple[Derived, ...]:
+        """The conditional probability, on all rows where the chance of the parent is known."""
+        return tuple(one._replace(least_propensity=self.clip) for one in super().derived())
+
     def losses(self, losses: dict[str, Tensor], seen: Seen) -> dict[str, Tensor]:
         """The risk is added to the child's loss."""
         rows = selected(self, seen)
@@ -149,7 +158,8 @@ class ESCM2(Chain):
                 f"ESCM2 from {self.parent!r} to {self.child!r}: the mean of o / ô is {seen:.3g}, "
                 f"and with good propensities it would be 1 (`guard` allows {self.guard:g} times as "
                 f"much or as little). The doubly robust risk cannot be trusted. Is {self.parent!r} "
-                f"rarer than `clip` ({self.clip:g})? Then lower it; or take estimator = 'snips'."
+                f"rarer than `clip` ({self.clip:g})? Then lower it. Does the task name a "
+                "`propensity`? Then correct it. Or take estimator = 'snips'."
             )
 
     def _wrong_settings(self) -> Iterable[str]:

@@ -20,7 +20,8 @@ class Selected(NamedTuple):
         weight: `[B]`, the weight of the row; 0 where either label is missing.
         happened: `[B]`, o: 1 where the parent event happened.
         label: `[B]`, r: the child's label, which means the conversion where o is 1.
-        propensity: `[B]`, the model's P(o = 1), without a gradient.
+        propensity: `[B]`, P(o = 1): the parent's `propensity` where the task names one, else what
+            the model predicts, without a gradient.
         logit: `[B]`, of the conversion given the parent event.
     """
 
@@ -45,9 +46,14 @@ def selected(chain: Chain, seen: Seen) -> Selected | None:
         weight,
         seen.labels[parent].masked_fill(weight == 0, 0.0),
         seen.labels[child].masked_fill(weight == 0, 0.0),
-        seen.parameters[parent].detach().squeeze(-1).sigmoid(),
+        _propensity(seen, parent).masked_fill(weight == 0, 1.0),
         seen.parameters[chain.conditional].squeeze(-1),
     )
+
+
+def _propensity(seen: Seen, parent: str) -> Tensor:
+    known = seen.extras.get(f"{parent}.propensity")
+    return seen.parameters[parent].detach().squeeze(-1).sigmoid() if known is None else known
 
 
 def cross_entropy(logit: Tensor, target: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from plait.tasks import Binary
 
 from .base import Rows, TargetFacts
-from .checks import check_labels, check_learnable
+from .checks import check_column, check_labels, check_learnable, read_column
 from .soft import SoftHead
 from .statistics import inner_rate
 
@@ -60,6 +60,8 @@ class BinaryHead(SoftHead):
     def check(self, facts: TargetFacts) -> None:
         """Refuse labels other than 0 and 1 (between 0 and 1 where the task has `trials`).
 
+        And propensities that are no chance: missing, below 0, above 1, or 0 where the label is 1.
+
         Raises:
             TaskError: naming the task, how many labels are bad, one of them, and the way out.
         """
@@ -82,6 +84,21 @@ class BinaryHead(SoftHead):
                 way_out="The label counts successes: it must not exceed `trials` "
                 f"({self.task.trials!r}).",
             )
+        if self.task.propensity is not None:
+            self._check_propensity(facts, self.task.propensity)
+
+    def _check_propensity(self, facts: TargetFacts, written: str) -> None:
+        propensity = read_column(self.task, facts.extras, "propensity")
+        is_chance = (propensity >= 0) & (propensity <= 1)  # a nan is none
+        check_column(
+            self.task,
+            propensity,
+            bad=~is_chance | ((propensity == 0) & (facts.targets > 0)),
+            what="propensity",
+            expected="a chance from 0 to 1, and above 0 where the label is 1",
+            way_out=f"Correct `propensity` ({written!r}), or make the label null where the chance "
+            "is not known.",
+        )
 
     def fit(self, facts: TargetFacts) -> None:
         """Take the weighted base rate.

@@ -342,6 +342,7 @@ class MultiTaskModel(nn.Module):
             {task: representation[:, :width] for task, representation in representations.items()},
             batch.labels,
             {task: batch.weights[task] * batch.observed[task] for task in self.tasks},
+            batch.extras,
         )
         for link in self._links():
             losses = link.losses(losses, seen)

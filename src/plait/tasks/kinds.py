@@ -117,6 +117,9 @@ class Binary(Task):
             probabilities in closed form (Charoenphakdee et al., 2021). None: cross-entropy.
         trials: expression for the number of tries that a row stands for. The label then counts
             the successes among them (clicks among impressions).
+        propensity: expression for the chance of a yes where something outside the model knows it: a
+            lot that was drawn, a policy that logged it. `ESCM2` and `DCMT` weigh the rows of what
+            follows by it, in place of the model's own prediction. Nothing else reads it.
     """
 
     kind: ClassVar[str] = "binary"
@@ -125,14 +128,16 @@ class Binary(Task):
     positive_weight: float | None = None
     focal_gamma: float | None = None
     trials: str | None = None
+    propensity: str | None = None
 
     def serving_extras(self) -> dict[str, str]:
-        """None: a probability needs no trials."""
+        """None: a prediction needs neither."""
         return {}
 
     def extras(self) -> dict[str, str]:
-        """The trials, where rows are aggregated."""
-        return {} if self.trials is None else {"trials": self.trials}
+        """The trials, where rows are aggregated, and the propensity, where one is known."""
+        named = {"trials": self.trials, "propensity": self.propensity}
+        return {name: text for name, text in named.items() if text is not None}
 
     def _problems(self) -> Iterable[str]:
         yield from super()._problems()
@@ -140,6 +145,8 @@ class Binary(Task):
             yield f"`positive_weight` must be positive, got {self.positive_weight}"
         if self.focal_gamma is not None and not self.focal_gamma >= 0:
             yield f"`focal_gamma` must be at least 0, got {self.focal_gamma}"
+        if self.trials is not None and self.propensity is not None:
+            yield "`propensity` is the chance of one event, and `trials` counts several; leave one out"
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ def level_base_rates(
 
     A network that is stopped early and averaged predicts a rare event a per cent or two off in the
     mean. One number a task puts that right and leaves every order of rows as it is. With a chain
-    the shift of a child is found for the joint event, after its parent's. Weights count, and
-    `positive_weight` and focal losses are undone first, as in every prediction.
+    the shift of a child is found for the joint event, after its parent's; where a link knows the
+    chance of the parent (`Derived.least_propensity`), for the conditional one, by rows weighed up.
+    Weights count, and `positive_weight` and focal losses are undone first, as in every prediction.
 
     Args:
         model: trained.
@@ -46,22 +47,24 @@ def level_base_rates(
     Returns:
         The shift of each binary task, in logits.
     """
-    binary = [name for name in _parents_first(model) if isinstance(model.tasks[name], Binary)]
-    looked_at = {name: rows for name in binary if len(rows := _looked_at(train, name))}
+    levels = [
+        _Level(model, train, name, noise.get(name) if noise else None)
+        for name in _parents_first(model)
+        if isinstance(model.tasks[name], Binary)
+    ]
+    looked_at = {level: rows for level in levels if len(rows := level.looked_at())}
     if not looked_at:
         return {}
     rows = np.unique(np.concatenate(list(looked_at.values())))
     raw = _before_links(model, train, rows)
     shifts: dict[str, float] = {}
-    for name, own in looked_at.items():
-        rates = noise.get(name) if noise else None
-        weight, _ = _weighted(train, name, own, rates)
+    for level, own in looked_at.items():
         places = np.searchsorted(rows, own)
         mine = {task: parameters[places] for task, parameters in raw.items()}
-        asked = _mean_label(train, name, rates)
-        shifts[name] = _shift(model, name, mine, torch.from_numpy(weight), asked)
-        raw[name] = raw[name] + shifts[name]
-        model.tower_of(name).last.bias.add_(shifts[name])
+        shift = level.shift(mine, own)
+        raw[level.name] = raw[level.name] + shift
+        model.tower_of(level.name).last.bias.add_(shift)
+        shifts[level.name] = shift
     return shifts
 
 
@@ -71,31 +74,71 @@ def _parents_first(model: MultiTaskModel) -> Iterator[str]:
     yield from children
 
 
-def _looked_at(store: Store, name: str) -> NDArray[np.int64]:
-    """The rows of a task that are predicted."""
-    rows = np.flatnonzero(store.observed(name) & (store.weights(name) > 0))
-    if len(rows) <= MOST_ROWS:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
+class _Level:
+    """The base rate of one task: which output meets it, on which rows, with which weights."""
 
+    def __init__(
+        self, model: MultiTaskModel, store: Store, name: str, noise: NoisyRates | None
+    ) -> None:
+        self.name = name
+        self._model, self._store, self._noise = model, store, noise
+        self._output, self._parent, self._least = name, "", 0.0
+        for derived in model.derived:
+            known = f"{derived.within}.propensity" in store.extras
+            if derived.task == name and derived.least_propensity is not None and known:
+                self._output, self._parent = derived.name, derived.within
+                self._least = derived.least_propensity
 
-def _mean_label(store: Store, name: str, noise: NoisyRates | None) -> float:
-    """Over all rows, in blocks: a log may be larger than memory."""
-    summed = total = 0.0
-    for start in range(0, store.num_rows, _BLOCK_ROWS):
-        rows = np.arange(start, min(start + _BLOCK_ROWS, store.num_rows))
-        weight, label = _weighted(store, name, rows, noise)
-        summed, total = summed + float(weight @ label), total + float(weight.sum())
-    return summed / total
+    def looked_at(self) -> NDArray[np.int64]:
+        """The rows that are predicted."""
+        store = self._store
+        counts = store.observed(self.name) & (store.weights(self.name) > 0)
+        if self._parent:
+            counts &= store.observed(self._parent) & (store.weights(self._parent) > 0)
+            counts &= store.labels(self._parent) > 0
+        rows = np.flatnonzero(counts)
+        if len(rows) <= MOST_ROWS:
+            return rows
+        return rows[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
 
+    def shift(self, raw: Mapping[str, Tensor], rows: NDArray[np.int64]) -> float:
+        """What the task's logits lack, from what the towers gave on these rows."""
+        head, asked = self._model.head(self.name), self._mean_label()
+        weight = torch.from_numpy(self._weighted(rows)[0])
 
-def _weighted(
-    store: Store, name: str, rows: NDArray[np.int64], noise: NoisyRates | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights and labels `[n]` of these rows whose weighted mean the predictions get."""
-    weight = (store.weights(name)[rows] * store.observed(name)[rows]).astype(np.float64)
-    label = store.labels(name)[rows].astype(np.float64)
-    return (weight, label) if noise is None else noise.levelling(weight, label, rows)
+        def excess(shift: float) -> float:
+            parameters = self._model.link({**raw, self.name: raw[self.name] + shift})
+            predictions = head.predict(parameters[self._output], Rows()).double()
+            return float((weight * predictions).sum() / weight.sum()) - asked
+
+        if excess(-_REACH) >= 0 or excess(_REACH) <= 0:
+            return 0.0  # nothing to find: labels of one class, or a model that has not learnt
+        return float(brentq(excess, -_REACH, _REACH, xtol=1e-6))
+
+    def _mean_label(self) -> float:
+        """Over all rows, in blocks: a log may be larger than memory."""
+        summed = total = 0.0
+        for start in range(0, self._store.num_rows, _BLOCK_ROWS):
+            rows = np.arange(start, min(start + _BLOCK_ROWS, self._store.num_rows))
+            weight, label = self._weighted(rows)
+            summed, total = summed + float(weight @ label), total + float(weight.sum())
+        return summed / total
+
+    def _weighted(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights and labels `[n]` of these rows whose weighted mean the predictions get."""
+        store, name, parent = self._store, self.name, self._parent
+        weight = (store.weights(name)[rows] * store.observed(name)[rows]).astype(np.float64)
+        label = store.labels(name)[rows].astype(np.float64)
+        if self._noise is not None:
+            weight, label = self._noise.levelling(weight, label, rows)
+        if parent:
+            counts = store.observed(parent)[rows] & (store.weights(parent)[rows] > 0)
+            happened = store.labels(parent)[rows] * counts
+            chance = store.extra(f"{parent}.propensity")[rows].astype(np.float64)
+            weight *= happened / np.where(counts, chance, 1.0).clip(min=self._least)
+        return weight, label
 
 
 def _before_links(
@@ -110,18 +153,3 @@ def _before_links(
         for name, representation in model.trace(batch).representations.items():
             found[name].append(model.tower_of(name)(representation).cpu())
     return {name: torch.cat(parts) for name, parts in found.items()}
-
-
-def _shift(
-    model: MultiTaskModel, name: str, raw: dict[str, Tensor], weight: Tensor, asked: float
-) -> float:
-    head = model.head(name)
-
-    def excess(shift: float) -> float:
-        parameters = model.link({**raw, name: raw[name] + shift})
-        predictions = head.predict(parameters[name], Rows()).double()
-        return float((weight * predictions).sum() / weight.sum()) - asked
-
-    if excess(-_REACH) >= 0 or excess(_REACH) <= 0:
-        return 0.0  # nothing to find: labels of one class, or a model that has not learnt
-    return float(brentq(excess, -_REACH, _REACH, xtol=1e-6))

@@ -115,6 +115,56 @@ def test_dcmt_is_its_equation() -> None:
     assert _risk(link, seen).item() == pytest.approx(expected, abs=1e-10)
 
 
+def _knowing(seen: Seen) -> Seen:
+    """The chance of a click is known on every row that counts, and anything on the others."""
+    chances = _double([0.5, 0.25, 0.1, 0.2, float("nan"), 7.0])
+    return seen._replace(extras={"click.propensity": chances, "buy.propensity": chances + 1})
+
+
+@pytest.mark.parametrize("estimator", ["ips", "snips", "dr"])
+def test_a_known_chance_of_the_parent_takes_the_place_of_the_predicted_one(estimator: str) -> None:
+    link = ESCM2(parent="click", child="buy", estimator=estimator, weight=0.3, clip=0.15)
+    _built(link).eval()
+    seen, raw = _seen(link)
+    imputed: list[float] = []
+    if link.imputing is not None:
+        imputed = link.imputing(seen.representations["buy"]).squeeze(1).tolist()
+    logits = torch.logit(_double([0.5, 0.25, 0.1, 0.2, 0.5, 0.5])).tolist()
+    rows = {**_rows(seen), "click": logits}
+    expected = 0.3 * reference.escm2(estimator, **rows, clip=0.15, imputed=imputed)
+    risk = _risk(link, _knowing(seen))
+    assert risk.item() == pytest.approx(expected, abs=1e-10)
+    risk.backward()
+    assert raw["buy"].grad is not None
+    assert raw["buy"].grad.isfinite().all()
+
+
+def test_a_known_chance_serves_dcmt_too() -> None:
+    link = DCMT(parent="click", child="buy", weight=0.5, tie=0.2, clip=0.1)
+    _built(link)
+    seen, _ = _seen(link)
+    assert link.mirror is not None
+    mirror = link.mirror(seen.representations["buy"]).squeeze(1).tolist()
+    logits = torch.logit(_double([0.5, 0.25, 0.1, 0.2, 0.5, 0.5])).tolist()
+    rows = {**_rows(seen), "click": logits}
+    expected = 0.5 * reference.dcmt(**rows, mirror=mirror, clip=0.1, tie=0.2)
+    assert _risk(link, _knowing(seen)).item() == pytest.approx(expected, abs=1e-10)
+
+
+def test_known_chances_that_are_wrong_fire_the_guard() -> None:
+    def steps(chance: float) -> None:
+        link = ESCM2(parent="click", child="buy", estimator="dr")
+        _built(link).train()
+        seen, _ = _seen(link)
+        known = seen._replace(extras={"click.propensity": torch.full((6,), chance).double()})
+        for _ in range(150):
+            _risk(link, known)
+
+    steps(0.4)  # of the weights of the rows with both labels, 4.5, two are clicked: .44
+    with pytest.raises(TrainingError, match=r"the mean of o / ô is [\d.]+.*`propensity`"):
+        steps(0.1)
+
+
 @pytest.mark.parametrize("estimator", ["ips", "snips", "dr"])
 def test_the_risk_moves_the_conversion_and_never_the_propensity(estimator: str) -> None:
     link = ESCM2(parent="click", child="buy", estimator=estimator)

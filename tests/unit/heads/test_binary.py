@@ -138,3 +138,24 @@ def test_one_class_only_is_refused() -> None:
 def test_rows_without_weight_do_not_count_as_a_class() -> None:
     with pytest.raises(TaskError, match="all 2 training rows that count have the same label, 0"):
         BinaryHead(Binary("click")).fit(facts_of([1.0, 0.0, 0.0], [0.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("chances", "told"),
+    [
+        ([0.5, 1.5], "1 of 2 rows hold a bad propensity, for example 1.5"),
+        ([-0.1, 0.5], "1 of 2 rows hold a bad propensity, for example -0.1"),
+        ([0.5, math.nan], "1 of 2 rows hold a bad propensity, for example nan"),
+        ([0.0, 0.5], "1 of 2 rows hold a bad propensity, for example 0"),
+    ],
+)
+def test_propensities_that_are_no_chances_are_refused(chances: list[float], told: str) -> None:
+    head = BinaryHead(Binary("click", propensity="drawn"))
+    facts = TargetFacts(np.array([1.0, 0.0]), np.ones(2), {"propensity": np.array(chances)})
+    with pytest.raises(TaskError, match=rf"{told}; .*above 0 where the label is 1.*'drawn'"):
+        head.check(facts)
+
+
+def test_a_chance_of_nought_or_one_may_be_right() -> None:
+    facts = TargetFacts(np.array([1.0, 0.0]), np.ones(2), {"propensity": np.array([1.0, 0.0])})
+    BinaryHead(Binary("click", propensity="drawn")).check(facts)

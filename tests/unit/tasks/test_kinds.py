@@ -34,6 +34,7 @@ EVERY: tuple[Task, ...] = (
         focal_gamma=1.0,
     ),
     Binary("ctr", trials="shown", hide=("age",)),
+    Binary("sent", propensity="lot"),
     Multiclass("answer", classes=("a", "b"), class_weights=(1.0, 2.0)),
     Multiclass("grade", classes=(1, 2, 3)),
     Regression("rating", transform="log1p", clip_quantile=0.99, loss="huber"),
@@ -53,6 +54,7 @@ def test_extra_columns_are_those_that_the_head_reads() -> None:
     assert [task.extras() for task in EVERY] == [
         {},
         {"trials": "shown"},
+        {"propensity": "lot"},
         {},
         {},
         {},
@@ -78,6 +80,7 @@ def test_extra_columns_are_those_that_the_head_reads() -> None:
         (Binary, {"tower": (8, 0)}, "`tower` widths must be positive, got (8, 0)"),
         (Binary, {"positive_weight": 0.0}, "`positive_weight` must be positive, got 0.0"),
         (Binary, {"focal_gamma": -1.0}, "`focal_gamma` must be at least 0, got -1.0"),
+        (Binary, {"trials": "n", "propensity": "p"}, "`propensity` is the chance of one event, and"),
         (Multiclass, {"classes": ("a", "a")}, "`classes` needs two or more different values"),
         (Multiclass, {"classes": ("a",)}, "`classes` needs two or more different values"),
         (Multiclass, {"class_weights": (1.0,)}, "`class_weights` needs `classes`"),

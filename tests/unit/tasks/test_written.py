@@ -39,6 +39,7 @@ EVERY: tuple[Task, ...] = (
         focal_gamma=1.0,
     ),
     Binary("ctr", trials="shown", hide=("age",)),
+    Binary("sent", propensity="lot"),
     Multiclass("answer", classes=("a", "b"), class_weights=(1.0, 2.0)),
     Multiclass("grade", classes=(1, 2, 3)),
     Regression("rating", transform="log1p", clip_quantile=0.99, loss="huber"),

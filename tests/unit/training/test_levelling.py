@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.unit.makers import Data, make_data, make_model, whole
 
-from plait.architectures import Chain
+from plait.architectures import ESCM2, Chain
 from plait.tasks import Binary, Regression
 from plait.training import level_base_rates, levelling, predict_store
 
@@ -101,3 +101,30 @@ def test_a_chains_child_is_levelled_on_the_joint_event(tmp_path: Path) -> None:
         assert found[name].mean() == pytest.approx(data.train.labels(name).mean(), abs=1e-5)
     assert (found["buy"] <= found["click"]).all()
     assert model.predict(whole(data.train)).keys() == {"click", "buy", "buy_given_click"}
+
+
+def test_where_the_chance_of_the_parent_is_known_rows_are_weighed_by_it(tmp_path: Path) -> None:
+    tasks = (Binary("click", propensity="price / 30"), Binary("buy", weight="price"))
+    data = make_data(tmp_path, tasks)
+    chance = data.train.extra("click.propensity")
+    assert chance.min() < 0.2 < chance.max() < 1
+    model = make_model(data, links=[ESCM2(parent="click", child="buy", clip=0.2)])
+    with torch.no_grad():
+        model.tower_of("buy").last.bias.add_(0.5)
+    level_base_rates(model, data.train)
+    found = predict_store(model, data.train)
+    clicked = data.train.labels("click") == 1
+    weight = data.train.weights("buy") / np.maximum(chance, 0.2) * clicked
+    label = np.average(data.train.labels("buy"), weights=weight)
+    given_click = np.average(found["buy_given_click"], weights=weight)
+    assert given_click == pytest.approx(label, abs=1e-5)
+    joint = np.average(found["buy"], weights=data.train.weights("buy"))
+    wanted = np.average(data.train.labels("buy"), weights=data.train.weights("buy"))
+    assert joint != pytest.approx(wanted, abs=1e-3)  # it cannot be right as well
+
+    # A plain chain has nothing to do with the chance, and is levelled on the joint event.
+    plain = make_model(data, links=[Chain(parent="click", child="buy")])
+    level_base_rates(plain, data.train)
+    found = predict_store(plain, data.train)
+    joint = np.average(found["buy"], weights=data.train.weights("buy"))
+    assert joint == pytest.approx(wanted, abs=1e-5)

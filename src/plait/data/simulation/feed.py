@@ -20,7 +20,7 @@ from .policy import Slates, choose, draw_candidates
 from .preferences import Floats, Ids, Preferences
 from .seeding import check_rows, generator_of
 from .settings import FeedSettings
-from .truth import chances
+from .truth import chances, click_given_intent
 
 __all__ = ["FEED_SCHEMA", "FEED_TASKS", "FeedWorld", "SimulatedLog", "simulate"]
 
@@ -194,7 +194,11 @@ class FeedWorld:
         labels = _labels(outcomes, shown.elapsed, self.settings)
         return SimulatedLog(
             frame=pl.DataFrame(context | labels),
-            truth=pl.DataFrame(chances(behaviour, self.settings) | _happened(outcomes)),
+            truth=pl.DataFrame(
+                chances(behaviour, self.settings)
+                | {"p_click_given_intent": click_given_intent(behaviour, outcomes.intent)}
+                | _happened(outcomes)
+            ),
             requests=_requests(asked, self.settings),
         )
 

@@ -7,10 +7,10 @@ from scipy.special import expit, log_expit
 
 from .behaviour import Behaviour
 from .outcomes import SURVEY_STARS
-from .preferences import Floats
+from .preferences import Floats, Ids
 from .settings import FeedSettings
 
-__all__ = ["chances"]
+__all__ = ["chances", "click_given_intent"]
 
 
 def chances(found: Behaviour, settings: FeedSettings) -> dict[str, Floats]:
@@ -41,6 +41,12 @@ def chances(found: Behaviour, settings: FeedSettings) -> dict[str, Floats]:
         "p_survey_answered": found.answered,
     }
     return truth | _logged(truth, found, settings)
+
+
+def click_given_intent(found: Behaviour, intent: Ids) -> Floats:
+    """The chance of a click `[N]`, given what the log holds of the row and its intent, +1 or -1."""
+    chance: Floats = found.examined * expit(found.click + found.wish * intent)
+    return chance
 
 
 def _logged(

@@ -184,6 +184,26 @@ def test_hidden_selection_is_not(strength: float) -> None:
     assert above.all() if strength > 0 else not above.any()
 
 
+@pytest.mark.parametrize("settings", WORLDS.values(), ids=WORLDS.keys())
+def test_the_chance_of_a_click_given_the_intent_is_that_of_the_rows_that_have_it(
+    settings: FeedSettings,
+) -> None:
+    rows = simulate(ROWS, seed=12, settings=settings).truth
+    for intent in (-1, 1):
+        own = rows.filter(pl.col("intent") == intent)
+        assert fit(own["clicked"], own["p_click_given_intent"]).holds
+    if settings.hidden_selection == 0:
+        assert np.allclose(rows["p_click_given_intent"], rows["p_click"], rtol=1e-12, atol=0)
+    else:
+        # Weighed by it, clicked rows are like all rows: what no propensity without intent can do.
+        clicked = rows.filter("clicked")
+        weights = 1 / clicked["p_click_given_intent"]
+        mended = np.average(clicked["would_purchase"], weights=weights)
+        naive = np.average(clicked["would_purchase"], weights=1 / clicked["p_click"])
+        truth = rows["p_purchase"].mean()
+        assert abs(mended - truth) < abs(naive - truth) / 3
+
+
 def test_the_chance_given_a_click_agrees_with_bayes_rule() -> None:
     rows = simulate(2_000, seed=2, settings=FeedSettings(hidden_selection=0.8)).truth
     odds = rows["p_click_and_purchase"] / rows["p_click"]
