@@ -68,9 +68,7 @@ KNOWN = "known_chance"
 _CLICK = Binary("click", propensity=KNOWN)
 for _estimator in get_args(Estimator):
     # The known chances are right, so few are clipped; and no sum of losses is to be met half way.
-    _link = ESCM2(
-        parent="click", child="purchase", estimator=_estimator, weight=1.0, clip=0.01
-    )
+    _link = ESCM2(parent="click", child="purchase", estimator=_estimator, weight=1.0, clip=0.01)
     MODELS[f"{_estimator} known"] = MODELS["esmm"]._replace(
         tasks=(_CLICK, MODELS["esmm"].tasks[1]), links=(_link,)
     )

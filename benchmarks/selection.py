@@ -13,6 +13,9 @@ learn from one log and are judged on all rows of a fresh log of the same world:
 - `esmm`: the click and the joint event on all rows, tied by a `Chain`;
 - `ips`, `snips`, `dr`: the same, and the clicked rows weighed by one over their chance of a click
   (`ESCM2`, the weight of its risk 1, because here the risk is what counts);
+- `ips known`, `snips known`, `dr known`: the same, and the chance of a click is a column that knows
+  the hidden intent, too (`Binary.propensity`): propensities as good as they can be;
+- `weighed`: as `alone`, each row weighed by one over that chance;
 - `nise`: as `shared`, and unclicked rows labelled by the model's own predictions (`NISE`);
 - `soft`: as `shared`, and unclicked rows labelled by five calibrated teachers (`SoftLabels`).
 
@@ -59,6 +62,9 @@ PAIRS = {
     "snips known": ("snips known", "esmm"),
     "dr known": ("dr known", "esmm"),
     "weighed": ("weighed", "alone"),
+    "ips known over alone": ("ips known", "alone"),
+    "snips known over alone": ("snips known", "alone"),
+    "dr known over alone": ("dr known", "alone"),
     "nise": ("nise", "shared"),
     "soft": ("soft", "shared"),
 }

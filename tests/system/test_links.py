@@ -116,7 +116,9 @@ def test_a_run_whose_known_chances_cannot_be_right_is_stopped_by_the_guard(
         if is_right:
             plait.train(**read.arguments(), out=out)
             continue
-        with pytest.raises(TrainingError, match="the mean of o / ô is .*Does the task name a `pro"):
+        with pytest.raises(
+            TrainingError, match=r"the mean of o / ô is .*Does the task name a `pro"
+        ):
             plait.train(**read.arguments(), out=out)
 
 

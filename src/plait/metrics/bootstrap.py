@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +15,7 @@ from .rows import FloatArray, IntArray, to_floats
 from .statistics import Estimate, check_confidence
 from .value import Value
 
-__all__ = ["Measure", "paired_bootstrap"]
+__all__ = ["Measure", "Resampled", "paired_bootstrap", "resample"]
 
 Scheme = Literal["poisson", "multinomial"]
 
@@ -75,29 +76,96 @@ def paired_bootstrap(
         (-0.22, True)
     """
     check_confidence(confidence)
+    again = copy.deepcopy(generator)  # the same resamples for both
+    one, two = (
+        resample(
+            measure,
+            predictions,
+            targets,
+            generator=source,
+            weights=weights,
+            clusters=clusters,
+            scheme=scheme,
+            num_resamples=num_resamples,
+        )
+        for predictions, source in ((first, generator), (second, again))
+    )
+    return one.minus(two, confidence=confidence)
+
+
+class Resampled(NamedTuple):
+    """A measure on the rows as they are, and on resamples of them.
+
+    Attributes:
+        observed: on the rows as they are.
+        drawn: `[R]`, on each resample; nan where the measure does not exist there.
+        num_clusters: how many rows, or users, were drawn from.
+    """
+
+    observed: Value
+    drawn: FloatArray
+    num_clusters: int
+
+    def estimate(self, *, confidence: float = 0.95) -> Estimate:
+        """The measure with its percentile interval. There is nothing to test, so no p value."""
+        if not self.observed.is_known:
+            return Estimate(math.nan, n=self.num_clusters, reason=self.observed.reason)
+        found = _summary(self.observed.value, self.drawn, self.num_clusters, confidence)
+        return found._replace(p_value=math.nan)
+
+    def minus(self, other: Resampled, *, confidence: float = 0.95) -> Estimate:
+        """The difference between two models that were measured on the same resamples."""
+        for value in (self.observed, other.observed):
+            if not value.is_known:
+                return Estimate(math.nan, n=self.num_clusters, reason=value.reason)
+        observed = self.observed.value - other.observed.value
+        return _summary(observed, self.drawn - other.drawn, self.num_clusters, confidence)
+
+
+def resample(
+    measure: Measure,
+    predictions: ArrayLike,
+    targets: ArrayLike,
+    *,
+    generator: np.random.Generator,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    scheme: Scheme = "poisson",
+    num_resamples: int = 1000,
+) -> Resampled:
+    """What `paired_bootstrap` measures, for one model: to compare many, each is measured once.
+
+    Two models are on the same resamples where their generators are in the same state.
+
+    Args:
+        measure: as in `paired_bootstrap`, and so are the others.
+        predictions: [n].
+        targets: [n].
+        generator: source of the resamples.
+        weights: [n] row weights.
+        clusters: [n] keys of what is drawn as one.
+        scheme: how counts are drawn.
+        num_resamples: how many.
+
+    Raises:
+        MetricInputError: shapes that do not fit, an unknown scheme, or fewer than 2 resamples.
+    """
     if scheme not in ("poisson", "multinomial"):
         raise MetricInputError(f"`scheme` is 'poisson' or 'multinomial', got {scheme!r}.")
     if num_resamples < 2:
         raise MetricInputError(f"`num_resamples` must be at least 2, got {num_resamples}.")
     base = np.ones(np.shape(targets)) if weights is None else to_floats(weights, "weights")
     codes, num_clusters = _codes(clusters, len(base))
-
-    def difference(row_weights: FloatArray) -> float:
-        one = measure(first, targets, weights=row_weights)
-        return one.value - measure(second, targets, weights=row_weights).value
-
-    observed = difference(base)
-    if math.isnan(observed):
-        values = [measure(p, targets, weights=base) for p in (first, second)]
-        reason = next(value.reason for value in values if not value.is_known)
-        return Estimate(math.nan, n=num_clusters, reason=reason)
-    drawn = np.array(
-        [
-            difference(base * _counts(num_clusters, scheme, generator)[codes])
-            for _ in range(num_resamples)
-        ]
-    )
-    return _summary(observed, drawn, n=num_clusters, confidence=confidence)
+    observed = measure(predictions, targets, weights=base)
+    if not observed.is_known:
+        return Resampled(observed, np.empty(0), num_clusters)
+    drawn = [
+        measure(
+            predictions, targets, weights=base * _counts(num_clusters, scheme, generator)[codes]
+        ).value
+        for _ in range(num_resamples)
+    ]
+    return Resampled(observed, np.array(drawn), num_clusters)
 
 
 def _codes(clusters: ArrayLike | None, n: int) -> tuple[IntArray, int]:
@@ -119,7 +187,7 @@ def _counts(num_clusters: int, scheme: Scheme, generator: np.random.Generator) -
     return np.bincount(drawn, minlength=num_clusters).astype(np.float64)
 
 
-def _summary(observed: float, drawn: FloatArray, *, n: int, confidence: float) -> Estimate:
+def _summary(observed: float, drawn: FloatArray, n: int, confidence: float) -> Estimate:
     known = drawn[~np.isnan(drawn)]
     if 2 * len(known) < len(drawn) or len(known) < 2:
         missing = len(drawn) - len(known)

@@ -146,7 +146,7 @@ class Binary(Task):
         if self.focal_gamma is not None and not self.focal_gamma >= 0:
             yield f"`focal_gamma` must be at least 0, got {self.focal_gamma}"
         if self.trials is not None and self.propensity is not None:
-            yield "`propensity` is the chance of one event, and `trials` counts several; leave one out"
+            yield "`propensity` is the chance of one event, `trials` counts several; leave one out"
 
 
 @dataclass(frozen=True)

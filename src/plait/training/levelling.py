@@ -124,9 +124,7 @@ class _Level:
             summed, total = summed + float(weight @ label), total + float(weight.sum())
         return summed / total
 
-    def _weighted(
-        self, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _weighted(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weights and labels `[n]` of these rows whose weighted mean the predictions get."""
         store, name, parent = self._store, self.name, self._parent
         weight = (store.weights(name)[rows] * store.observed(name)[rows]).astype(np.float64)

@@ -80,7 +80,11 @@ def test_extra_columns_are_those_that_the_head_reads() -> None:
         (Binary, {"tower": (8, 0)}, "`tower` widths must be positive, got (8, 0)"),
         (Binary, {"positive_weight": 0.0}, "`positive_weight` must be positive, got 0.0"),
         (Binary, {"focal_gamma": -1.0}, "`focal_gamma` must be at least 0, got -1.0"),
-        (Binary, {"trials": "n", "propensity": "p"}, "`propensity` is the chance of one event, and"),
+        (
+            Binary,
+            {"trials": "n", "propensity": "p"},
+            "`propensity` is the chance of one event, `tr",
+        ),
         (Multiclass, {"classes": ("a", "a")}, "`classes` needs two or more different values"),
         (Multiclass, {"classes": ("a",)}, "`classes` needs two or more different values"),
         (Multiclass, {"class_weights": (1.0,)}, "`class_weights` needs `classes`"),

@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from plait.errors import UnknownNameError
 from plait.studies.opened import OpenedRun
 
-from .linear import linear
 from .simple import constant, item_mean
 from .single_task import single_task
 from .targets import Targets, exposure, targets_of
-from .trees import trees
 
 __all__ = ["BASELINES", "CHEAP", "BaselineName", "baseline_predictions", "check_baselines"]
 
@@ -81,8 +79,13 @@ def _fitted(run: OpenedRun, name: BaselineName, targets: Targets, seed: int) -> 
         return _narrowed(constant(targets, run.judged), targets)
     if name == "item_mean":
         return _narrowed(item_mean(targets, run.train, run.judged), targets)
+    # Here, not above: scikit-learn takes seconds to import, and most commands do without it.
     if name == "logistic":
+        from .linear import linear
+
         return linear(targets, run.train, run.judged)
+    from .trees import trees
+
     return trees(targets, run.train, run.judged, seed=seed)
 
 

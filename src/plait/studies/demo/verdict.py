@@ -20,7 +20,7 @@ FEWEST_ROWS = 20
 
 
 def tasks_alone(tasks: Sequence[Task], judged: Mapping[str, Value]) -> tuple[str, ...]:
-    """The tasks that are trained alone as well: of every yes or no the commonest, middle, rarest.
+    """The tasks that are trained alone as well: of every yes or no the commonest and the rarest.
 
     Sharing has most to give where positive labels are few, and most to take where they are many.
     Tasks with too few rows of one class to be judged are passed over. Without a yes or no it is the
@@ -36,7 +36,7 @@ def tasks_alone(tasks: Sequence[Task], judged: Mapping[str, Value]) -> tuple[str
     if not binary:
         return (tasks[0].name,)
     order = sorted(binary, key=lambda name: -(judged[name].n_positive or 0))
-    return tuple(dict.fromkeys([order[0], order[len(order) // 2], order[-1]]))
+    return tuple(dict.fromkeys([order[0], order[-1]]))
 
 
 def _can_be_judged(value: Value) -> bool:

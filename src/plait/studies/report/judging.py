@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plait.metrics import Estimate, primary_metric
 from plait.studies.baselines import BASELINES, BaselineName, baseline_predictions
-from plait.studies.intervals import difference, has_closed_form, interval
+from plait.studies.intervals import Sample
 from plait.studies.opened import OpenedRun
 from plait.training.judging import JudgedRows, judged_rows
 
@@ -97,19 +97,20 @@ def judge(
         return Judgement(
             output, task.kind, metric.name, metric.higher_is_better, hidden, "", None, None
         )
-    made = _Made(run, output, judged, clusters, num_resamples, seed)
-    is_delong = has_closed_form(task, judged)
+    own = Sample(task, judged, clusters, seed, num_resamples)
     unit = "rows" if clusters is None else "users"
     return Judgement(
         output=output,
         kind=task.kind,
         metric=metric.name,
         higher_is_better=metric.higher_is_better,
-        estimate=interval(task, judged, clusters=clusters, seed=seed, num_resamples=num_resamples),
-        method="DeLong" if is_delong else f"bootstrap over {unit}, {num_resamples} resamples",
+        estimate=own.interval(),
+        method=(
+            "DeLong" if own.has_closed_form else f"bootstrap over {unit}, {num_resamples} resamples"
+        ),
         n=count.n,
         n_positive=count.n_positive,
-        comparisons=tuple(made.compare(name) for name in baselines),
+        comparisons=tuple(_compare(run, output, own, name) for name in baselines),
     )
 
 
@@ -127,39 +128,14 @@ def judged_of(
     return judged, users.groups
 
 
-@dataclass(frozen=True)
-class _Made:
-    """An output and the rows it is judged on, ready for one comparison after another."""
-
-    run: OpenedRun
-    output: str
-    judged: JudgedRows
-    clusters: NDArray[np.generic] | None
-    num_resamples: int
-    seed: int
-
-    def compare(self, name: BaselineName) -> Comparison:
-        run, task = self.run, self.run.task(self.output)
-        found = baseline_predictions(run, name, self.output, seed=self.seed)
-        if isinstance(found, str):
-            nothing = Estimate(math.nan, reason=found)
-            return Comparison(BASELINES[name], nothing, nothing, found)
-        other, _ = judged_of(run, self.output, found)
-        gain = difference(
-            task,
-            self.judged,
-            other.predictions,
-            clusters=self.clusters,
-            seed=self.seed,
-            num_resamples=self.num_resamples,
-        )
-        if not primary_metric(task).higher_is_better:
-            gain = gain._replace(value=-gain.value, low=-gain.high, high=-gain.low)
-        own = interval(
-            task,
-            other,
-            clusters=self.clusters,
-            seed=self.seed,
-            num_resamples=self.num_resamples,
-        )
-        return Comparison(BASELINES[name], own, gain, gain.reason if math.isnan(gain.value) else "")
+def _compare(run: OpenedRun, output: str, own: Sample, name: BaselineName) -> Comparison:
+    found = baseline_predictions(run, name, output, seed=own.seed)
+    if isinstance(found, str):
+        nothing = Estimate(math.nan, reason=found)
+        return Comparison(BASELINES[name], nothing, nothing, found)
+    other = replace(own, judged=judged_of(run, output, found)[0])
+    gain = own.minus(other)
+    if not primary_metric(own.task).higher_is_better:
+        gain = gain._replace(value=-gain.value, low=-gain.high, high=-gain.low)
+    reason = gain.reason if math.isnan(gain.value) else ""
+    return Comparison(BASELINES[name], other.interval(), gain, reason)

@@ -88,11 +88,11 @@ def test_without_comparisons_nothing_is_said() -> None:
     assert verdict([judgement()]) == ()
 
 
-def test_the_commonest_the_middle_and_the_rarest_task_are_trained_alone() -> None:
+def test_the_commonest_and_the_rarest_task_are_trained_alone() -> None:
     positives = {"a": 300, "b": 900, "c": 40, "d": 500, "few": 19}
     judged = {name: Value(0.7, n=1000, n_positive=count) for name, count in positives.items()}
     tasks = [Regression("stars"), *map(Binary, positives)]
     judged["stars"] = Value(1.0, n=1000)
-    assert tasks_alone(tasks, judged) == ("b", "a", "c")
+    assert tasks_alone(tasks, judged) == ("b", "c")
     assert tasks_alone(tasks[:3], judged) == ("b", "a")
     assert tasks_alone([tasks[0], Binary("few")], judged) == ("stars",)
