@@ -74,47 +74,65 @@ def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
             the same experts.
     """
     outputs = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
-    if may_compile(logits, outputs):
-        mixed: Tensor = _Mixing.apply(logits.contiguous(), outputs)  # type: ignore[no-untyped-call]
-        return mixed
-    return torch.bmm(torch.softmax(logits, dim=1).unsqueeze(1), outputs).squeeze(1)
+    if torch.compiler.is_compiling():  # an export: operations that it knows
+        return torch.bmm(torch.softmax(logits, dim=1).unsqueeze(1), outputs).squeeze(1)
+    mixed: Tensor = _Mixing.apply(logits, outputs)  # type: ignore[no-untyped-call]
+    return mixed
 
 
 class _Context(FunctionCtx):
     saved_tensors: tuple[Tensor, ...]
+    is_compiled: bool
 
 
 class _Mixing(Function):
-    """Softmax and weighted sum in compiled kernels; differentiated twice, it is torch's."""
+    """Softmax and weighted sum, row by row in compiled kernels or expert by expert.
+
+    On a CPU a batched product of such small matrices takes up to four times as long as going over
+    the experts, and its backward pass, too.
+    """
 
     @staticmethod
     def forward(ctx: _Context, logits: Tensor, experts: Tensor) -> Tensor:
         """`[B, H]`."""
-        from . import compiled_mixing
+        ctx.is_compiled = may_compile(logits, experts)
+        if ctx.is_compiled:
+            from . import compiled_mixing
 
-        weights = torch.empty_like(logits)
-        mixed = torch.empty(len(logits), experts.shape[2])
-        compiled_mixing.mix_forward(logits.numpy(), experts.numpy(), weights.numpy(), mixed.numpy())
+            logits = logits.contiguous()
+            weights = torch.empty_like(logits)
+            mixed = torch.empty(len(logits), experts.shape[2])
+            compiled_mixing.mix_forward(
+                logits.numpy(), experts.numpy(), weights.numpy(), mixed.numpy()
+            )
+        else:
+            weights = torch.softmax(logits, dim=1)
+            shares, outputs = weights.unsqueeze(2).unbind(1), experts.unbind(1)
+            mixed = shares[0] * outputs[0]
+            for share, output in zip(shares[1:], outputs[1:], strict=True):
+                mixed.addcmul_(share, output)
         ctx.save_for_backward(logits, experts, weights)
         return mixed
 
     @staticmethod
     def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of both inputs."""
+        """The gradients of both inputs; plain operations where somebody differentiates them."""
         logits, experts, weights = ctx.saved_tensors
-        if torch.is_grad_enabled():  # somebody wants to differentiate the gradients
+        if torch.is_grad_enabled():
             weights = torch.softmax(logits, dim=1)
-            products = torch.bmm(experts, gradient.unsqueeze(2)).squeeze(2)  # [B, E]
-            mean = (weights * products).sum(dim=1, keepdim=True)
-            return weights * (products - mean), weights.unsqueeze(2) * gradient.unsqueeze(1)
-        from . import compiled_mixing
+        elif ctx.is_compiled:
+            from . import compiled_mixing
 
-        to_logits, to_experts = torch.empty_like(logits), torch.empty_like(experts)
-        compiled_mixing.mix_backward(
-            weights.numpy(),
-            experts.detach().numpy(),
-            gradient.contiguous().numpy(),
-            to_logits.numpy(),
-            to_experts.numpy(),
-        )
-        return to_logits, to_experts
+            to_logits, to_experts = torch.empty_like(logits), torch.empty_like(experts)
+            compiled_mixing.mix_backward(
+                weights.numpy(),
+                experts.detach().numpy(),
+                gradient.contiguous().numpy(),
+                to_logits.numpy(),
+                to_experts.numpy(),
+            )
+            return to_logits, to_experts
+        of_row = gradient.unsqueeze(1)  # [B, 1, H]
+        products = (experts * of_row).sum(dim=2)  # [B, E]
+        mean = (weights * products).sum(dim=1, keepdim=True)
+        return weights * (products - mean), weights.unsqueeze(2) * of_row
