@@ -22,6 +22,7 @@ _METHOD_ELSEWHERE = "spawn"
 _IMPORTED = [
     *("pytest", "torch", "polars", "plait.cli"),
     *("plait.experiment.running", "plait.experiment.spec", "plait.studies", "plait.artifact"),
+    *("plait.studies.baselines.linear", "plait.studies.baselines.trees"),
 ]
 
 

@@ -34,7 +34,7 @@ from plait.training import (
     evaluate_store,
     predict_store,
 )
-from plait.training.judging import mix, scores
+from plait.training.judging import mix, scores, shares_of_mix
 from plait.training.precision import multiplying
 
 ROWS_AT_ONCE = 8192
@@ -170,7 +170,8 @@ class Predictor:
         """The mix of early stopping on labelled rows: one number, higher is better."""
         model = self.artifact.model
         with self._asked(None), self._labelled(source, ()) as store:
-            return mix(model.tasks, scores(model, store, predict_store(model, store)), None)
+            found = scores(model, store, predict_store(model, store))
+            return mix(model.tasks, found, shares_of_mix(model, store))
 
     def _slices(
         self,

@@ -107,6 +107,36 @@ def fits(
     }
 
 
+MANY_LABELS = 1_000
+"""Rows from which on a task counts in full: an AUC is then known to about a hundredth."""
+
+
+def shares_of_mix(model: MultiTaskModel, store: Store) -> dict[str, float]:
+    """How much each target task counts in the mix: less where fewer than `MANY_LABELS` judge it.
+
+    A score is known the better the more rows it is judged on, for a yes or no the more rows of its
+    rarer class. With fewer rows its share is less in proportion: so weighs a mean of numbers that
+    are known to different precision. Else the noise of a survey that few answered would decide when
+    the training of all tasks ends. The largest share is 1.
+    """
+    counts = {
+        name: _rows_that_tell(task, model, store, name)
+        for name, task in model.tasks.items()
+        if task.role == "target"
+    }
+    full = min(MANY_LABELS, max(counts.values(), default=0))
+    return {name: min(1.0, count / full) if full else 0.0 for name, count in counts.items()}
+
+
+def _rows_that_tell(task: Task, model: MultiTaskModel, store: Store, name: str) -> int:
+    judged = judged_mask(model, store, name)
+    count = int(np.count_nonzero(judged))
+    if not isinstance(task, Binary) or task.trials is not None:
+        return count
+    positive = int(np.count_nonzero(store.labels(name)[judged] > 0))
+    return min(positive, count - positive)
+
+
 def mix(
     tasks: Mapping[str, Task], found: Mapping[str, float], weights: Mapping[str, float] | None
 ) -> float:

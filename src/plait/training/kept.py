@@ -48,11 +48,21 @@ def finish_kept(
     """Do for the best state of each task what is done for the result of a run.
 
     The states that training kept stay as they are: a run that is resumed begins from them.
+
+    Args:
+        model: as the run gives it out: in the state of the best mix, finished.
+        train: the training rows.
+        valid: the validation rows, where there are any.
+        folder: the run's `training` folder.
+        noise: as `finish` takes it.
     """
     result = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     archive = _archive(folder)
     kept = {entry.step: entry for entry in archive.best_of_task.values()}
-    for entry in kept.values():
+    for step, entry in kept.items():
+        if archive.best is not None and step == archive.best.step:
+            save_tensors(result, archive.finished_path(entry))  # it is the result itself
+            continue
         model.load_state_dict(load_file(archive.path(entry)))
         finish(model, train, valid, noise=noise)
         save_tensors(model.state_dict(), archive.finished_path(entry))

@@ -18,7 +18,7 @@ from plait.tasks import Binary
 from .noisy_rates import NoisyRates
 from .prediction import ROWS_AT_ONCE
 
-MOST_ROWS = 65_536
+MOST_ROWS = 32_768
 """Rows of a task that are predicted, evenly spread over those with a label where it has more. The
 mean of predictions is known from them to a per cent or better: predictions differ less than labels,
 whose mean is taken over all rows."""

@@ -28,7 +28,7 @@ from .checkpoint import read_checkpoint, write_checkpoint
 from .draws import SameDraws
 from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
-from .judging import fits, mix, scores
+from .judging import fits, mix, scores, shares_of_mix
 from .objective import Losses, Objective, Supervised
 from .parts import BatchPart
 from .precision import multiplying
@@ -258,9 +258,8 @@ class Trainer:
                 predictions = predict_store(self.model, valid, observed=True)
                 found = scores(self.model, valid, predictions)
                 fitted = fits(self.model, valid, predictions, found)
-                value, fit = (
-                    mix(self.model.tasks, of, self.settings.monitor) for of in (found, fitted)
-                )
+                shares = self.settings.monitor or shares_of_mix(self.model, valid)
+                value, fit = (mix(self.model.tasks, of, shares) for of in (found, fitted))
                 entry = Entry(self.stepper.steps, found, value, fit)
                 is_best = self.archive.offer(entry, self.model.state_dict())
             if math.isfinite(value):

@@ -11,7 +11,8 @@ from tests.unit.makers import TASKS, Data, make_data, make_log, make_model
 
 from plait.tasks import Binary, Multiclass, Regression
 from plait.training import evaluate_store, predict_store
-from plait.training.judging import judged_rows, mix, scores
+from plait.training import judging
+from plait.training.judging import judged_rows, mix, scores, shares_of_mix
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,29 @@ def test_the_mix_is_the_mean_of_what_is_known() -> None:
     assert mix(tasks, {**found, "b": math.nan}, None) == 0.8
     assert math.isnan(mix(tasks, {**found, "a": math.nan}, {"a": 1.0}))
     assert math.isnan(mix(tasks, {**found, "a": -math.inf}, {"a": 1.0}))
+
+
+def test_a_task_that_few_rows_judge_counts_less_in_the_mix(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, store = make_model(data), data.valid
+    counts = {name: int(store.observed(name).sum()) for name in model.tasks}
+    for name in ("click", "like"):
+        positive = int((store.labels(name)[store.observed(name)] == 1).sum())
+        counts[name] = min(positive, counts[name] - positive)
+    assert len(set(counts.values())) > 2
+    for many in (10, 50, 10_000):
+        monkeypatch.setattr(judging, "MANY_LABELS", many)
+        full = min(many, max(counts.values()))
+        expected = {name: min(1.0, count / full) for name, count in counts.items()}
+        assert shares_of_mix(model, store) == expected
+
+
+def test_without_any_label_no_task_counts(data: Data) -> None:
+    nothing = data.valid.relabelled(
+        observed=dict.fromkeys(data.valid.tasks, np.zeros(data.valid.num_rows, dtype=bool))
+    )
+    assert set(shares_of_mix(make_model(data), nothing).values()) == {0.0}
 
 
 def test_judged_rows_stay_in_a_slice(data: Data) -> None:

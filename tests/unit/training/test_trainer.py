@@ -46,7 +46,7 @@ from plait.training import (
     Training,
     predict_store,
 )
-from plait.training.judging import mix, scores
+from plait.training.judging import mix, scores, shares_of_mix
 
 MIXED: tuple[Task, ...] = (*BINARY_TASKS, Ranking("place", label="rank_label"))
 SETTINGS = Training(
@@ -276,7 +276,7 @@ def test_the_best_weights_are_left_in_the_model(data: Data, tmp_path: Path, kept
     best = max(report.mix for report in history.evaluations)
     assert best > history.evaluations[-1].mix  # it got worse in the end, so something was restored
     found = scores(model, data.valid, predict_store(model, data.valid))
-    assert mix(model.tasks, found, None) == best
+    assert mix(model.tasks, found, shares_of_mix(model, data.valid)) == best
     assert not model.training
 
 

@@ -28,7 +28,7 @@ def linear(targets: Targets, train: Store, judged: Store) -> NDArray[np.float64]
     asked = sparse_rows(judged, np.arange(judged.num_rows))
     weights = targets.weights / targets.weights.mean()
     if not targets.is_class:
-        ridge = Ridge(alpha=1.0).fit(features, targets.values, sample_weight=weights)
+        ridge = Ridge(alpha=1.0, tol=1e-3).fit(features, targets.values, sample_weight=weights)
         numbers: NDArray[np.float64] = ridge.predict(asked)
         return numbers
     logistic = LogisticRegression(C=1.0, max_iter=300, tol=1e-3)
