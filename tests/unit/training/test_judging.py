@@ -10,8 +10,7 @@ import pytest
 from tests.unit.makers import TASKS, Data, make_data, make_log, make_model
 
 from plait.tasks import Binary, Multiclass, Regression
-from plait.training import evaluate_store, predict_store
-from plait.training import judging
+from plait.training import evaluate_store, judging, predict_store
 from plait.training.judging import judged_rows, mix, scores, shares_of_mix
 
 
