@@ -46,8 +46,8 @@ class Training:
         patience: evaluations without a better mix before training stops; one whose mix cannot be
             computed (validation labels of one class) does not count.
         evaluate_steps: steps between two evaluations. None: once an epoch.
-        monitor: weight of each task in the mix that stopping reads. None: alike for targets, but less
-            for one that fewer than 1,000 validation rows judge (`shares_of_mix`).
+        monitor: weight of each task in the mix that stopping reads. None: alike for targets,
+            but less for one that fewer than 1,000 validation rows judge (`shares_of_mix`).
         checkpoint_seconds: least time between two checkpoints within an epoch.
         engine: what works on the rows of tables and mixes experts. `torch` runs everywhere;
             `compiled` needs numba (`plait[fast]`) and saves a few hundredths of a step on a
