@@ -14,6 +14,9 @@ from .engine import may_compile
 
 __all__ = ["SoftmaxGate", "mix"]
 
+_MANY, _WIDE = 8, 64
+"""From so many experts of such a width on one batched product is the faster way to mix them."""
+
 
 class SoftmaxGate(nn.Module):
     """Weigh experts for each row, with weights that sum to one.
@@ -74,65 +77,94 @@ def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
             the same experts.
     """
     outputs = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
-    if torch.compiler.is_compiling():  # an export: operations that it knows
+    large = outputs.shape[1] >= _MANY and outputs.shape[2] >= _WIDE
+    if torch.compiler.is_compiling() or (large and not may_compile(logits, outputs)):
         return torch.bmm(torch.softmax(logits, dim=1).unsqueeze(1), outputs).squeeze(1)
-    mixed: Tensor = _Mixing.apply(logits, outputs)  # type: ignore[no-untyped-call]
+    if may_compile(logits, outputs):
+        compiled: Tensor = _CompiledMixing.apply(  # type: ignore[no-untyped-call]
+            logits.contiguous(), outputs
+        )
+        return compiled
+    mixed: Tensor = _Mixing.apply(logits, outputs)[0]  # type: ignore[no-untyped-call]
     return mixed
 
 
 class _Context(FunctionCtx):
     saved_tensors: tuple[Tensor, ...]
-    is_compiled: bool
 
 
 class _Mixing(Function):
-    """Softmax and weighted sum, row by row in compiled kernels or expert by expert.
+    """Softmax and weighted sum, expert by expert.
 
-    On a CPU a batched product of such small matrices takes up to four times as long as going over
-    the experts, and its backward pass, too.
+    On a CPU a batched product of such small matrices takes up to three times as long, its backward
+    pass among it.
     """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(logits: Tensor, experts: Tensor) -> tuple[Tensor, Tensor]:
+        """`[B, H]`, and the weights `[B, E]`, which have no gradient of their own."""
+        weights = torch.softmax(logits, dim=1)
+        shares, outputs = weights.unsqueeze(2).unbind(1), experts.unbind(1)
+        mixed = shares[0] * outputs[0]
+        for share, output in zip(shares[1:], outputs[1:], strict=True):
+            mixed = torch.addcmul(mixed, share, output)
+        return mixed, weights
+
+    @staticmethod
+    def setup_context(
+        ctx: _Context, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]
+    ) -> None:
+        """What the backward pass reads."""
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*inputs, output[1])
+
+    @staticmethod
+    def backward(ctx: _Context, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients of both inputs."""
+        logits, experts, weights = ctx.saved_tensors
+        if torch.is_grad_enabled():  # somebody wants to differentiate the gradients
+            weights = torch.softmax(logits, dim=1)
+        return _gradients(weights, experts, gradient)
+
+
+class _CompiledMixing(Function):
+    """Softmax and weighted sum in compiled kernels; differentiated twice, it is torch's."""
 
     @staticmethod
     def forward(ctx: _Context, logits: Tensor, experts: Tensor) -> Tensor:
         """`[B, H]`."""
-        ctx.is_compiled = may_compile(logits, experts)
-        if ctx.is_compiled:
-            from . import compiled_mixing
+        from . import compiled_mixing
 
-            logits = logits.contiguous()
-            weights = torch.empty_like(logits)
-            mixed = torch.empty(len(logits), experts.shape[2])
-            compiled_mixing.mix_forward(
-                logits.numpy(), experts.numpy(), weights.numpy(), mixed.numpy()
-            )
-        else:
-            weights = torch.softmax(logits, dim=1)
-            shares, outputs = weights.unsqueeze(2).unbind(1), experts.unbind(1)
-            mixed = shares[0] * outputs[0]
-            for share, output in zip(shares[1:], outputs[1:], strict=True):
-                mixed.addcmul_(share, output)
+        weights = torch.empty_like(logits)
+        mixed = torch.empty(len(logits), experts.shape[2])
+        compiled_mixing.mix_forward(logits.numpy(), experts.numpy(), weights.numpy(), mixed.numpy())
         ctx.save_for_backward(logits, experts, weights)
         return mixed
 
     @staticmethod
     def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of both inputs; plain operations where somebody differentiates them."""
+        """The gradients of both inputs."""
         logits, experts, weights = ctx.saved_tensors
         if torch.is_grad_enabled():
-            weights = torch.softmax(logits, dim=1)
-        elif ctx.is_compiled:
-            from . import compiled_mixing
+            return _gradients(torch.softmax(logits, dim=1), experts, gradient)
+        from . import compiled_mixing
 
-            to_logits, to_experts = torch.empty_like(logits), torch.empty_like(experts)
-            compiled_mixing.mix_backward(
-                weights.numpy(),
-                experts.detach().numpy(),
-                gradient.contiguous().numpy(),
-                to_logits.numpy(),
-                to_experts.numpy(),
-            )
-            return to_logits, to_experts
-        of_row = gradient.unsqueeze(1)  # [B, 1, H]
-        products = (experts * of_row).sum(dim=2)  # [B, E]
-        mean = (weights * products).sum(dim=1, keepdim=True)
-        return weights * (products - mean), weights.unsqueeze(2) * of_row
+        to_logits, to_experts = torch.empty_like(logits), torch.empty_like(experts)
+        compiled_mixing.mix_backward(
+            weights.numpy(),
+            experts.detach().numpy(),
+            gradient.contiguous().numpy(),
+            to_logits.numpy(),
+            to_experts.numpy(),
+        )
+        return to_logits, to_experts
+
+
+def _gradients(weights: Tensor, experts: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Of the logits `[B, E]` and of the experts `[B, E, H]`, from that of `mixed` `[B, H]`."""
+    of_row = gradient.unsqueeze(1)  # [B, 1, H]
+    products = (experts * of_row).sum(dim=2)  # [B, E]
+    mean = (weights * products).sum(dim=1, keepdim=True)
+    return weights * (products - mean), weights.unsqueeze(2) * of_row

@@ -35,17 +35,20 @@ def literal(logits: Tensor, experts: list[Tensor]) -> Tensor:
     return torch.einsum("be,beh->bh", torch.softmax(logits, dim=1), torch.stack(experts, dim=1))
 
 
-def draw(num_experts: int, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+def draw(num_experts: int, dtype: torch.dtype, *, width: int = 5) -> tuple[Tensor, list[Tensor]]:
     torch.manual_seed(num_experts)
     logits = torch.randn(6, num_experts, dtype=dtype, requires_grad=True)
-    return logits, [torch.randn(6, 5, dtype=dtype, requires_grad=True) for _ in range(num_experts)]
+    draws = [torch.randn(6, width, dtype=dtype, requires_grad=True) for _ in range(num_experts)]
+    return logits, draws
 
 
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("num_experts", [1, 2, 5])
-def test_mix_is_the_weighted_sum(num_experts: int, dtype: torch.dtype, engine: str) -> None:
-    logits, experts = draw(num_experts, dtype)
+@pytest.mark.parametrize(("num_experts", "width"), [(1, 5), (2, 5), (5, 5), (8, 64)])
+def test_mix_is_the_weighted_sum(
+    num_experts: int, width: int, dtype: torch.dtype, engine: str
+) -> None:
+    logits, experts = draw(num_experts, dtype, width=width)
     with compiled_blocks(allowed=engine == "compiled"):
         mixed = mix(logits, experts)
     expected = literal(logits, experts)
@@ -67,6 +70,36 @@ def test_mix_can_be_differentiated_twice(engine: str) -> None:
         norm = torch.stack([one.square().sum() for one in first]).sum()
         found.append(torch.autograd.grad(norm, leaves))
     assert_close(found[0], found[1])
+
+
+def test_mix_takes_part_in_functional_transforms() -> None:
+    torch.manual_seed(0)
+    logits, experts = torch.randn(3, 6, 2), torch.randn(3, 6, 2, 5)
+
+    def loss(logits: Tensor, experts: Tensor) -> Tensor:
+        return mix(logits, experts).tanh().sum()
+
+    found = torch.func.vmap(torch.func.grad(loss, argnums=(0, 1)))(logits, experts)
+    for run in range(3):
+        leaves = (logits[run].requires_grad_(), experts[run].requires_grad_())
+        expected = torch.autograd.grad(
+            literal(leaves[0], [*leaves[1].unbind(1)]).tanh().sum(), leaves
+        )
+        assert_close((found[0][run], found[1][run]), expected)
+    logits, experts = logits[0].detach(), experts[0].detach()
+    assert_close(
+        torch.func.vmap(mix, in_dims=(0, None))(logits[None], experts)[0], mix(logits, experts)
+    )
+
+
+def test_several_gradients_at_once_are_those_one_by_one() -> None:
+    logits, experts = draw(3, torch.float32)
+    mixed = mix(logits, experts)
+    leaves, units = (logits, *experts), torch.eye(mixed.numel()).view(-1, *mixed.shape)
+    together = torch.autograd.grad(mixed, leaves, units, is_grads_batched=True, retain_graph=True)
+    for place, unit in enumerate(units):
+        alone = torch.autograd.grad(mixed, leaves, unit, retain_graph=True)
+        assert_close(tuple(one[place] for one in together), alone)
 
 
 def test_stacked_experts_are_mixed_alike() -> None:
