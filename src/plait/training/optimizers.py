@@ -130,20 +130,58 @@ def merge_gradients(parameters: Iterable[Tensor], kernels: RowKernels | None = N
     """Replace every row-sparse gradient by one in which no row stands twice.
 
     The sum of a row's gradients runs in the order of the batch, so that two runs give the same
-    bits.
+    bits. Tables that were asked for the same rows (each task's biases of users and items) are
+    merged together: their rows are sorted once.
 
     Args:
         parameters: the storages of the tables; dense gradients are left as they are.
         kernels: what does the work. None: torch.
     """
     work = kernels or row_kernels("torch")
-    for parameter in parameters:
-        gradient = parameter.grad
-        if gradient is not None and gradient.is_sparse:
-            rows, values = work.merge(gradient._indices()[0], gradient._values(), len(parameter))
-            parameter.grad = torch.sparse_coo_tensor(
-                rows[None], values, parameter.shape, is_coalesced=True, check_invariants=False
+    for members in _of_the_same_rows(parameters):
+        values = [_sparse(member)._values() for member in members]
+        widths = [value.shape[1] for value in values]
+        found = values[0] if len(values) == 1 else torch.cat(values, dim=1)
+        rows, summed = work.merge(_sparse(members[0])._indices()[0], found, len(members[0]))
+        for member, own in zip(members, summed.split(widths, dim=1), strict=True):
+            member.grad = torch.sparse_coo_tensor(
+                rows[None],
+                own.contiguous(),
+                member.shape,
+                is_coalesced=True,
+                check_invariants=False,
             )
+
+
+def _of_the_same_rows(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
+    """Parameters with row-sparse gradients, those of the same rows in the same order together."""
+    groups: list[list[Tensor]] = []
+    for parameter in parameters:
+        if parameter.grad is None or not parameter.grad.is_sparse:
+            continue
+        for group in groups:
+            if _is_alike(group[0], parameter):
+                group.append(parameter)
+                break
+        else:
+            groups.append([parameter])
+    return groups
+
+
+def _is_alike(first: Tensor, second: Tensor) -> bool:
+    one, other = _sparse(first), _sparse(second)
+    return (
+        len(first) == len(second)
+        and one._values().dtype == other._values().dtype
+        and torch.equal(one._indices(), other._indices())
+    )
+
+
+def _sparse(parameter: Tensor) -> Tensor:
+    gradient = parameter.grad
+    assert gradient is not None
+    assert gradient.is_sparse
+    return gradient
 
 
 class RowwiseAdagrad:

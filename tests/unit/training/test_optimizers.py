@@ -47,6 +47,45 @@ def test_merged_gradients_hold_every_row_once_and_dense_ones_stay() -> None:
     assert unused.grad is None
 
 
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_tables_of_the_same_rows_are_merged_together_to_the_same_bits(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    rows = torch.randint(50, (300,)).tolist()
+    others = [*rows[1:], 0]  # as many, but not the same
+    shapes = {"factors": (50, 6), "bias": (50, 1), "other": (50, 4), "longer": (60, 1)}
+    asked = {name: others if name == "other" else rows for name in shapes}
+    made: list[dict[str, nn.Parameter]] = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        made.append({name: nn.Parameter(torch.zeros(shape)) for name, shape in shapes.items()})
+        for name, table in made[-1].items():
+            values = torch.randn(300, table.shape[1])
+            table.grad = torch.sparse_coo_tensor(
+                torch.tensor([asked[name]]), values, table.shape, check_invariants=False
+            )
+    together, alone = made
+    kernels, calls = row_kernels(engine), []
+    plain = kernels.merge
+
+    def counted(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+        calls.append(values.shape[1])
+        return plain(rows, values, num_rows)
+
+    monkeypatch.setattr(kernels, "merge", counted)
+    merge_gradients(together.values(), kernels)
+    assert calls == [7, 4, 1]
+    for name, table in alone.items():
+        merge_gradients([table], kernels)
+        found, expected = together[name].grad, table.grad
+        assert found is not None
+        assert expected is not None
+        assert torch.equal(found._indices(), expected._indices())
+        assert torch.equal(found._values(), expected._values())
+        assert found._values().is_contiguous()
+
+
 def literal_step(
     weights: np.ndarray, sums: np.ndarray, rows: list[int], values: np.ndarray, rate: float
 ) -> None:
