@@ -118,7 +118,7 @@ def test_case_70_conversions_are_judged_on_clicks_and_joint_events_everywhere(
     assert tasks["bought"]["auc"].n == tasks["click"]["auc"].n
     found = run.predictor.predict(log)
     product = found["click"] * found["bought_given_click"]
-    np.testing.assert_allclose(found["bought"], product, atol=1e-7)
+    np.testing.assert_allclose(found["bought"], product, rtol=1e-6)
     assert (found["bought"] <= found["click"]).all()
     reloaded = plait.load(run.folder).predict(log)
     assert_frame_equal(reloaded, found, check_exact=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .affine import PartlyLearnt, affine, partly_learnt, whole
 from .dropout import Dropout
-from .engine import compiled_blocks
+from .engine import compiled_blocks, plain_products
 from .experts import ExpertBank
 from .gate_unit import GateUnit
 from .gates import SoftmaxGate, mix
@@ -28,5 +28,6 @@ __all__ = [
     "mean_pool",
     "mix",
     "partly_learnt",
+    "plain_products",
     "whole",
 ]

@@ -1,4 +1,4 @@
-"""Whether blocks may use their compiled form: a switch that the trainer sets while it runs."""
+"""Which form blocks may use: compiled, while the trainer says so; plain, to be counted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
-__all__ = ["compiled_blocks", "may_compile"]
+__all__ = ["compiled_blocks", "is_plain", "may_compile", "plain_products"]
 
 _compiled = ContextVar("compiled", default=False)
+_plain = ContextVar("plain", default=False)
 
 
 @contextmanager
@@ -29,3 +30,18 @@ def may_compile(*tensors: Tensor) -> bool:
     return _compiled.get() and all(
         tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors
     )
+
+
+@contextmanager
+def plain_products() -> Iterator[None]:
+    """Let blocks use products of matrices wherever they can: what counters of operations know."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
+def is_plain() -> bool:
+    """Whether only operations are wanted that a counter or an export knows."""
+    return _plain.get() or torch.compiler.is_compiling()

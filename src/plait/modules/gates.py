@@ -10,7 +10,7 @@ from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 
 from .affine import PartlyLearnt, affine
-from .engine import may_compile
+from .engine import is_plain, may_compile
 
 __all__ = ["SoftmaxGate", "mix"]
 
@@ -78,7 +78,7 @@ def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
     """
     outputs = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
     large = outputs.shape[1] >= _MANY and outputs.shape[2] >= _WIDE
-    if torch.compiler.is_compiling() or (large and not may_compile(logits, outputs)):
+    if is_plain() or (large and not may_compile(logits, outputs)):
         return torch.bmm(torch.softmax(logits, dim=1).unsqueeze(1), outputs).squeeze(1)
     if may_compile(logits, outputs):
         compiled: Tensor = _CompiledMixing.apply(  # type: ignore[no-untyped-call]

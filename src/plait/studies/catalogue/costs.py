@@ -21,6 +21,7 @@ from plait.models import InteractionFactory, MultiTaskModel, SequenceFactory, Te
 from plait.models.entries import learnt_entries
 from plait.models.late import late_term
 from plait.models.own import OwnTables
+from plait.modules import plain_products
 from plait.modules.interactions import INTERACTIONS, Entry
 from plait.modules.sequences import SEQUENCE_ENCODERS
 from plait.modules.terms import TERMS
@@ -213,7 +214,7 @@ def _beside(model: MultiTaskModel, build: TermFactory) -> Cost:
 
 
 def _counted(part: nn.Module, run: Callable[[], object]) -> Cost:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), plain_products(), FlopCounterMode(display=False) as counter:
         run()
     return Cost(
         parameters=sum(parameter.numel() for parameter in part.parameters()),
