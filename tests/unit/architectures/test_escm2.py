@@ -121,6 +121,11 @@ def _knowing(seen: Seen) -> Seen:
     return seen._replace(extras={"click.propensity": chances, "buy.propensity": chances + 1})
 
 
+def _knowing_rows(seen: Seen) -> dict[str, list[float]]:
+    """What the reference reads of `_knowing`, as logits; rows that do not count have any."""
+    return {**_rows(seen), "click": torch.logit(_double([0.5, 0.25, 0.1, 0.2, 0.5, 0.5])).tolist()}
+
+
 @pytest.mark.parametrize("estimator", ["ips", "snips", "dr"])
 def test_a_known_chance_of_the_parent_takes_the_place_of_the_predicted_one(estimator: str) -> None:
     link = ESCM2(parent="click", child="buy", estimator=estimator, weight=0.3, clip=0.15)
@@ -129,8 +134,7 @@ def test_a_known_chance_of_the_parent_takes_the_place_of_the_predicted_one(estim
     imputed: list[float] = []
     if link.imputing is not None:
         imputed = link.imputing(seen.representations["buy"]).squeeze(1).tolist()
-    logits = torch.logit(_double([0.5, 0.25, 0.1, 0.2, 0.5, 0.5])).tolist()
-    rows = {**_rows(seen), "click": logits}
+    rows = _knowing_rows(seen)
     expected = 0.3 * reference.escm2(estimator, **rows, clip=0.15, imputed=imputed)
     risk = _risk(link, _knowing(seen))
     assert risk.item() == pytest.approx(expected, abs=1e-10)
@@ -145,8 +149,7 @@ def test_a_known_chance_serves_dcmt_too() -> None:
     seen, _ = _seen(link)
     assert link.mirror is not None
     mirror = link.mirror(seen.representations["buy"]).squeeze(1).tolist()
-    logits = torch.logit(_double([0.5, 0.25, 0.1, 0.2, 0.5, 0.5])).tolist()
-    rows = {**_rows(seen), "click": logits}
+    rows = _knowing_rows(seen)
     expected = 0.5 * reference.dcmt(**rows, mirror=mirror, clip=0.1, tie=0.2)
     assert _risk(link, _knowing(seen)).item() == pytest.approx(expected, abs=1e-10)
 
