@@ -161,12 +161,11 @@ class _Level(nn.Module):
 
     def fused(self, reads: Sequence[Read], experts: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """What each unit hands on."""
-        stacked = torch.stack(tuple(experts), dim=1)  # [B, E, H]
         handed, at = [], 0
         units = zip(self.gates, self.residuals, self.sizes, reads, strict=False)
         for gate, residual, size, read in units:
             assert isinstance(gate, SoftmaxGate)
-            handed.append(mix(gate.logits(read), stacked) + residual(experts[at : at + size]))
+            handed.append(mix(gate.logits(read), experts) + residual(experts[at : at + size]))
             at += size
         return tuple(handed)
 

@@ -68,9 +68,8 @@ class MMoE(Architecture):
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's own mixture of the experts."""
         read = self.parts(*shared.gate_inputs)
-        experts = torch.stack(shared.experts, dim=1)  # [B, E, H]
         return {
-            task: mix(gate.logits(read), experts)
+            task: mix(gate.logits(read), shared.experts)
             for task, gate in zip(self.tasks, self._gates(), strict=True)
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,6 @@ from .affine import PartlyLearnt, affine
 from .engine import is_plain, may_compile
 
 __all__ = ["SoftmaxGate", "mix"]
-
-_MANY, _WIDE = 8, 64
-"""From so many experts of such a width on one batched product is the faster way to mix them."""
-
 
 class SoftmaxGate(nn.Module):
     """Weigh experts for each row, with weights that sum to one.
@@ -73,19 +70,14 @@ def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
 
     Args:
         logits: `[B, E]`, before the softmax.
-        experts: E tensors `[B, H]`, or one `[B, E, H]`: stack them once where several gates mix
-            the same experts.
+        experts: E tensors `[B, H]`, or one `[B, E, H]`.
     """
-    outputs = experts if isinstance(experts, Tensor) else torch.stack(tuple(experts), dim=1)
-    large = outputs.shape[1] >= _MANY and outputs.shape[2] >= _WIDE
-    if is_plain() or (large and not may_compile(logits, outputs)):
-        return torch.bmm(torch.softmax(logits, dim=1).unsqueeze(1), outputs).squeeze(1)
-    if may_compile(logits, outputs):
-        compiled: Tensor = _CompiledMixing.apply(  # type: ignore[no-untyped-call]
-            logits.contiguous(), outputs
-        )
-        return compiled
-    mixed: Tensor = _Mixing.apply(logits, outputs)[0]  # type: ignore[no-untyped-call]
+    outputs = experts.unbind(1) if isinstance(experts, Tensor) else tuple(experts)
+    if is_plain() or logits.device.type != "cpu":
+        weights = torch.softmax(logits, dim=1).unsqueeze(1)
+        return torch.bmm(weights, torch.stack(outputs, dim=1)).squeeze(1)
+    form = _CompiledMixing if may_compile(logits, *outputs) else _Mixing
+    mixed: Tensor = form.apply(logits, *outputs)[0]  # type: ignore[no-untyped-call]
     return mixed
 
 
@@ -93,37 +85,52 @@ class _Context(FunctionCtx):
     saved_tensors: tuple[Tensor, ...]
 
 
+class _Vmapped(Protocol):
+    batch_size: int
+
+
 class _Mixing(Function):
     """Softmax and weighted sum, expert by expert.
 
-    On a CPU a batched product of such small matrices takes up to three times as long, its backward
-    pass among it.
+    On a CPU a batched product of such small matrices takes twice as long, with what it takes to
+    stack the experts and to hand each its gradient.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(logits: Tensor, experts: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(logits: Tensor, *experts: Tensor) -> tuple[Tensor, Tensor]:
         """`[B, H]`, and the weights `[B, E]`, which have no gradient of their own."""
         weights = torch.softmax(logits, dim=1)
-        shares, outputs = weights.unsqueeze(2).unbind(1), experts.unbind(1)
-        mixed = shares[0] * outputs[0]
-        for share, output in zip(shares[1:], outputs[1:], strict=True):
-            mixed = torch.addcmul(mixed, share, output)
+        shares = weights.unsqueeze(2).unbind(1)
+        mixed = shares[0] * experts[0]
+        for share, output in zip(shares[1:], experts[1:], strict=True):
+            mixed.addcmul_(share, output)
         return mixed, weights
 
     @staticmethod
+    def vmap(
+        info: _Vmapped, in_dims: tuple[int | None, ...], *inputs: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        """Under `torch.func.vmap`: as many rows more."""
+        rows = [
+            (one.expand(info.batch_size, *one.shape) if dim is None else one.movedim(dim, 0))
+            for one, dim in zip(inputs, in_dims, strict=True)
+        ]
+        found = _Mixing.apply(*(one.flatten(0, 1) for one in rows))  # type: ignore[no-untyped-call]
+        mixed, weights = (one.unflatten(0, (info.batch_size, -1)) for one in found)
+        return (mixed, weights), (0, 0)
+
+    @staticmethod
     def setup_context(
-        ctx: _Context, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]
+        ctx: _Context, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]
     ) -> None:
         """What the backward pass reads."""
         ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(*inputs, output[1])
+        ctx.save_for_backward(output[1], *inputs)
 
     @staticmethod
-    def backward(ctx: _Context, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of both inputs."""
-        logits, experts, weights = ctx.saved_tensors
+    def backward(ctx: _Context, gradient: Tensor, _: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of the logits and of each expert."""
+        weights, logits, *experts = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody wants to differentiate the gradients
             weights = torch.softmax(logits, dim=1)
         return _gradients(weights, experts, gradient)
@@ -133,38 +140,51 @@ class _CompiledMixing(Function):
     """Softmax and weighted sum in compiled kernels; differentiated twice, it is torch's."""
 
     @staticmethod
-    def forward(ctx: _Context, logits: Tensor, experts: Tensor) -> Tensor:
-        """`[B, H]`."""
+    def forward(ctx: _Context, logits: Tensor, *experts: Tensor) -> tuple[Tensor, Tensor]:
+        """`[B, H]`, and the weights `[B, E]`, which have no gradient of their own."""
         from . import compiled_mixing
 
-        weights = torch.empty_like(logits)
-        mixed = torch.empty(len(logits), experts.shape[2])
-        compiled_mixing.mix_forward(logits.numpy(), experts.numpy(), weights.numpy(), mixed.numpy())
-        ctx.save_for_backward(logits, experts, weights)
-        return mixed
+        weights = torch.softmax(logits, dim=1)
+        experts = tuple(expert.contiguous() for expert in experts)
+        mixed = torch.empty_like(experts[0])
+        for number, expert in enumerate(experts):
+            compiled_mixing.add_share(number, weights.numpy(), expert.numpy(), mixed.numpy())
+        ctx.mark_non_differentiable(weights)
+        ctx.save_for_backward(weights, logits, *experts)
+        return mixed, weights
 
     @staticmethod
-    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of both inputs."""
-        logits, experts, weights = ctx.saved_tensors
+    def backward(ctx: _Context, gradient: Tensor, _: Tensor) -> tuple[Tensor, ...]:
+        """The gradients of the logits and of each expert."""
+        weights, logits, *experts = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _gradients(torch.softmax(logits, dim=1), experts, gradient)
         from . import compiled_mixing
 
-        to_logits, to_experts = torch.empty_like(logits), torch.empty_like(experts)
-        compiled_mixing.mix_backward(
-            weights.numpy(),
-            experts.detach().numpy(),
-            gradient.contiguous().numpy(),
-            to_logits.numpy(),
-            to_experts.numpy(),
-        )
-        return to_logits, to_experts
+        gradient = gradient.contiguous()
+        products = torch.empty_like(weights)
+        to_experts = [torch.empty_like(expert) for expert in experts]
+        for number, (expert, to_expert) in enumerate(zip(experts, to_experts, strict=True)):
+            compiled_mixing.take_share(
+                number,
+                weights.numpy(),
+                expert.detach().numpy(),
+                gradient.numpy(),
+                products.numpy(),
+                to_expert.numpy(),
+            )
+        return _to_logits(weights, products), *to_experts
 
 
-def _gradients(weights: Tensor, experts: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the logits `[B, E]` and of the experts `[B, E, H]`, from that of `mixed` `[B, H]`."""
-    of_row = gradient.unsqueeze(1)  # [B, 1, H]
-    products = (experts * of_row).sum(dim=2)  # [B, E]
-    mean = (weights * products).sum(dim=1, keepdim=True)
-    return weights * (products - mean), weights.unsqueeze(2) * of_row
+def _gradients(
+    weights: Tensor, experts: Sequence[Tensor], gradient: Tensor
+) -> tuple[Tensor, ...]:
+    """Of the logits `[B, E]` and of each expert `[B, H]`, from that of `mixed` `[B, H]`."""
+    products = torch.stack([(expert * gradient).sum(dim=1) for expert in experts], dim=1)
+    shares = weights.unsqueeze(2).unbind(1)
+    return _to_logits(weights, products), *(share * gradient for share in shares)
+
+
+def _to_logits(weights: Tensor, products: Tensor) -> Tensor:
+    """Through the softmax, from how much more of each expert would change the loss, `[B, E]`."""
+    return weights * (products - (weights * products).sum(dim=1, keepdim=True))
