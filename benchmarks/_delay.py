@@ -25,7 +25,7 @@ from plait.experiment.running import build
 from plait.metrics import auc, paired_difference
 from plait.models import MultiTaskModel
 from plait.tasks import Task
-from plait.training import Supervised, Trainer, predict_store
+from plait.training import Expected, Supervised, Trainer, predict_store
 from plait.training.setup import expected_shares
 
 Floats = NDArray[np.float64]
@@ -124,7 +124,7 @@ class Recipe(NamedTuple):
     """
 
     sample: Callable[[Clicks, int], Sample]
-    objective: Callable[[Mapping[str, float]], Supervised] | None = None
+    objective: Callable[[Mapping[str, Expected]], Supervised] | None = None
     soft: Callable[[int], SoftLabels] | None = None
     tasks: tuple[str, ...] = ("purchase",)
 

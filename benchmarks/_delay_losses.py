@@ -12,7 +12,7 @@ from plait.data.batch import Batch
 from plait.heads import Rows
 from plait.models import MultiTaskModel
 from plait.tasks import Task
-from plait.training import Supervised
+from plait.training import Expected, Supervised
 
 
 class DelayedFeedback(Supervised):
@@ -79,7 +79,7 @@ class ElapsedTimeSampling(Supervised):
         real_no: chance that a click without one at the first look never has one.
     """
 
-    def __init__(self, expected: Mapping[str, float], *, late: Tensor, real_no: Tensor) -> None:
+    def __init__(self, expected: Mapping[str, Expected], *, late: Tensor, real_no: Tensor) -> None:
         super().__init__(expected)
         self.late, self.real_no = late, real_no
 

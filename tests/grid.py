@@ -34,7 +34,7 @@ from plait.models import MultiTaskModel
 from plait.tasks import Binary, Multiclass, Regression, Task
 from plait.testing import SURFACES
 from plait.testing.stages import Surface
-from plait.training import Supervised
+from plait.training import Expected, Supervised
 
 NONE = "none"
 STRUCTURES: dict[str, type[Architecture]] = {kind.__name__: kind for kind in ARCHITECTURES}
@@ -205,7 +205,7 @@ def _gradients(model: MultiTaskModel, rows: Batch, *, autocast: bool) -> None:
     """Every parameter is reached, by finite numbers."""
     model.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-        found = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, rows, 0)
+        found = Supervised(dict.fromkeys(model.tasks, Expected(1.0))).losses(model, rows, 0)
     Equal().backward(found.tasks, found.penalty)
     reached = gradients(model)
     assert set(reached) == {name for name, _ in model.named_parameters()}, "not all is reached"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
 from plait.architectures import CGC, MMoE, SharedBottom, SingleTask
 from plait.data.log import Log
@@ -23,6 +24,7 @@ from plait.experiment.running import build
 from plait.models import ArchitectureFactory
 from plait.tasks import Binary
 from plait.training import Trainer, Training, warm_up
+from plait.training.precision import multiplying
 from plait.training.prediction import predict_store
 
 from .job import (
@@ -83,7 +85,8 @@ class Plait(Rival):
 
     def predict(self) -> Floats:
         """Probabilities."""
-        found = predict_store(self.model, self.test_store)
+        with multiplying(self.job.precision, torch.device("cpu")):
+            found = predict_store(self.model, self.test_store)
         return np.stack([found[name] for name in self.job.tasks], axis=1)
 
 
@@ -92,8 +95,8 @@ def _training(job: Job) -> Training:
 
     The variant `pure` has the default engine; else it is the compiled one.
     """
-    if job.precision != "fp32":
-        raise NotOfferedError("it trains in fp32 only")
+    if job.precision != "fp32" and job.variant != "pure":
+        raise NotOfferedError("its compiled kernels know fp32 only")
     return Training(
         epochs=1,
         batch_size=job.batch_size,
@@ -101,6 +104,7 @@ def _training(job: Job) -> Training:
         average=0,
         key_l2=0,
         engine="torch" if job.variant == "pure" else "compiled",
+        precision=job.precision,
         seed=job.seed,
     )
 

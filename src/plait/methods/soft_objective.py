@@ -14,7 +14,7 @@ from plait.data.batch import Batch
 from plait.heads import Rows, SoftHead
 from plait.models import MultiTaskModel
 from plait.tasks import Task
-from plait.training import NoisyRates, Supervised
+from plait.training import Expected, NoisyRates, Supervised
 
 from .noise import as_classes, from_classes, posterior
 from .noise import transition as transition_of
@@ -86,7 +86,7 @@ class SoftObjective(Supervised):
 
     def __init__(
         self,
-        expected: Mapping[str, float],
+        expected: Mapping[str, Expected],
         *,
         soft: SoftColumns,
         tasks: Collection[str],
@@ -117,7 +117,7 @@ class SoftObjective(Supervised):
             return labelled
         head = _soft(model, task)
         soft = self.soft.of(task.name, batch.rows[rows])
-        unlabelled = head.soft_loss(parameters[rows], soft).mean() * weight
+        unlabelled = head.soft_loss(parameters[rows], soft).mean() * weight * self.relative(task)
         return unlabelled if labelled is None else labelled + unlabelled
 
     def row_losses(

@@ -15,6 +15,7 @@ from .engine import is_plain, may_compile
 
 __all__ = ["SoftmaxGate", "mix"]
 
+
 class SoftmaxGate(nn.Module):
     """Weigh experts for each row, with weights that sum to one.
 
@@ -176,9 +177,7 @@ class _CompiledMixing(Function):
         return _to_logits(weights, products), *to_experts
 
 
-def _gradients(
-    weights: Tensor, experts: Sequence[Tensor], gradient: Tensor
-) -> tuple[Tensor, ...]:
+def _gradients(weights: Tensor, experts: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:
     """Of the logits `[B, E]` and of each expert `[B, H]`, from that of `mixed` `[B, H]`."""
     products = torch.stack([(expert * gradient).sum(dim=1) for expert in experts], dim=1)
     shares = weights.unsqueeze(2).unbind(1)

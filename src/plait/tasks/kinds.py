@@ -33,7 +33,8 @@ class Task:
         normaliser: what the sum of row losses is divided by: `observed`, the weight of the
             observed rows in the batch; `expected`, the share of observed rows in the training set
             times the batch size; `batch`, the batch size. `auto` takes `expected` where fewer than
-            32 observed rows are to be expected in a batch, else `observed`.
+            32 observed rows are to be expected in a batch, else `observed`, and multiplies by the
+            task's observed rows over those of the task with most: a row counts alike in all.
         include: features that this task may read; None: all.
         hide: features that this task may not read. Features hidden from some task leave the
             shared network and go straight to the towers of the tasks that may read them.

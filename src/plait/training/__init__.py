@@ -10,7 +10,7 @@ from .growing import grow_from
 from .kept import best_state_of, finish_kept
 from .levelling import level_base_rates
 from .noisy_rates import NoisyRates
-from .objective import Losses, Objective, Supervised
+from .objective import Expected, Losses, Objective, Supervised
 from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
 from .rows import warm_up
@@ -23,6 +23,7 @@ __all__ = [
     "Callback",
     "Evaluation",
     "EvaluationReport",
+    "Expected",
     "History",
     "Losses",
     "NoisyRates",

@@ -29,6 +29,18 @@ class Losses(NamedTuple):
     trace: Trace | None = None
 
 
+class Expected(NamedTuple):
+    """The labels of a task in the training rows.
+
+    Attributes:
+        weight: of observed rows that a row of a batch brings on average.
+        relative: observed rows beside those of the task that has most; 1 for that task.
+    """
+
+    weight: float
+    relative: float = 1.0
+
+
 class Objective(ABC):
     """What is minimised. `Supervised` is the ordinary one.
 
@@ -55,14 +67,17 @@ class Supervised(Objective):
     of user and item among them, averaged over the batch: a row that is used more is held back more,
     and rows that are not touched cost nothing.
 
-    A row of weight 0 is as if its label were missing.
+    A row of weight 0 is as if its label were missing. A task's loss is its mean over observed rows
+    times how many it has beside the task with most, so that a row counts alike in all tasks and a
+    survey that few answered does not pull the shared network as hard as the clicks of all rows;
+    tasks whose `normaliser` is not `auto` say otherwise.
 
     Args:
-        expected: share of rows on which each task is observed, as the training set has it.
+        expected: what the training rows hold of each task.
         key_l2: factor of the penalty.
     """
 
-    def __init__(self, expected: Mapping[str, float], *, key_l2: float = 0.0) -> None:
+    def __init__(self, expected: Mapping[str, Expected], *, key_l2: float = 0.0) -> None:
         self.expected = dict(expected)
         self.key_l2 = key_l2
 
@@ -126,13 +141,17 @@ class Supervised(Objective):
         return len(batch)
 
     def _normaliser(self, task: Task, total: Tensor, rows: int) -> Tensor | float:
-        expected = self.expected[task.name] * rows
-        kind = task.normaliser
-        if kind == "auto":
-            kind = "expected" if expected < FEW_ROWS else "observed"
-        if kind == "batch":
+        expected = max(self.expected[task.name].weight * rows, 1e-12)
+        if task.normaliser == "batch":
             return float(rows)
-        return total if kind == "observed" else max(expected, 1e-12)
+        if task.normaliser == "auto":
+            mean = expected if expected < FEW_ROWS else total
+            return mean / self.relative(task)
+        return total if task.normaliser == "observed" else expected
+
+    def relative(self, task: Task) -> float:
+        """What the mean loss of a task is multiplied by."""
+        return max(self.expected[task.name].relative, 1e-12) if task.normaliser == "auto" else 1.0
 
 
 FEW_ROWS = 32

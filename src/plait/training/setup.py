@@ -15,6 +15,7 @@ from plait.heads import TargetFacts
 from plait.models import MultiTaskModel
 from plait.tasks import Binary, Multiclass
 
+from .objective import Expected
 from .settings import Training
 
 
@@ -129,15 +130,15 @@ def task_facts(model: MultiTaskModel, train: Store) -> dict[str, TaskFacts]:
     return facts
 
 
-def expected_shares(model: MultiTaskModel, train: Store) -> dict[str, float]:
-    """Weight of a task's observed rows, divided by all rows that have a label of some task.
-
-    That is what a row of a batch is to bring.
-    """
+def expected_shares(model: MultiTaskModel, train: Store) -> dict[str, Expected]:
+    """What a row of a batch is to bring of each task, among rows that have a label of some task."""
     rows = max(1, int(labelled_rows(train).sum()))
+    weights = {name: train.weights(name) * train.observed(name) for name in model.tasks}
+    observed = {name: int((weight > 0).sum()) for name, weight in weights.items()}
+    most = max(1, *observed.values())
     return {
-        name: float((train.weights(name) * train.observed(name)).sum(dtype=np.float64)) / rows
-        for name in model.tasks
+        name: Expected(float(weight.sum(dtype=np.float64)) / rows, observed[name] / most)
+        for name, weight in weights.items()
     }
 
 

@@ -18,7 +18,7 @@ from plait.data.schema import Categorical, Schema
 from plait.errors import ArchitectureError, SchemaError, TaskError, UnknownNameError
 from plait.tasks import Binary, Regression, Task
 from plait.testing import LinkContract
-from plait.training import Supervised
+from plait.training import Expected, Supervised
 
 
 class TestPositionBias(LinkContract):
@@ -56,12 +56,12 @@ def test_losses_know_the_place_and_predictions_do_not(tmp_path: Path) -> None:
     model = make_model(data, links=[PositionBias(tasks=["click"], positions=3)]).eval()
     batch = whole(data.train)
     before = model.predict(batch)
-    loss = Supervised({"click": 1.0}).losses(model, batch, 0).tasks["click"]
+    loss = Supervised({"click": Expected(1.0)}).losses(model, batch, 0).tasks["click"]
     (link,) = model.links
     assert isinstance(link, PositionBias)
     torch.nn.init.constant_(link.biases[0], 5.0)
     assert same_bits(model.predict(batch), before)
-    assert Supervised({"click": 1.0}).losses(model, batch, 0).tasks["click"] > 2 * loss
+    assert Supervised({"click": Expected(1.0)}).losses(model, batch, 0).tasks["click"] > 2 * loss
 
 
 def test_the_true_order_of_clicks_is_recovered_from_a_ranking_that_was_wrong(

@@ -31,7 +31,7 @@ from plait.methods.hybrid import _verdict
 from plait.methods.masked_fields import FieldDecoder
 from plait.models import MultiTaskModel
 from plait.tasks import Binary
-from plait.training import Callback, StepReport, Supervised, Trainer, Training
+from plait.training import Callback, Expected, StepReport, Supervised, Trainer, Training
 
 SETTINGS = Training(epochs=2, batch_size=40, average=0.9, seed=3, checkpoint_seconds=1e9)
 QUICK = Hybrid(pretext_epochs=2, head_epochs=2)
@@ -270,7 +270,7 @@ def test_a_rate_of_zero_holds_the_dense_first_layer_in_stage_c(data: Data) -> No
         model,
         data.train,
         data.valid,
-        objective=Supervised({"click": 1.0, "like": 1.0}),
+        objective=Supervised({"click": Expected(1.0), "like": Expected(1.0)}),
         settings=replace(SETTINGS, weight_decay=0.0, average=0.0),
     )
     assert same_bits(still, {n: p for n, p in first_layer(model).items() if n in still})
@@ -282,7 +282,7 @@ def test_an_anchor_keeps_the_first_layer_nearer(data: Data) -> None:
         method = replace(QUICK, first_layer_rate=1.0, anchor=anchor)
         method.prepare(model, data.train, settings=SETTINGS)
         start = {n: p.detach().clone() for n, p in first_layer(model).items()}
-        objective = Supervised({"click": 1.0, "like": 1.0})
+        objective = Supervised({"click": Expected(1.0), "like": Expected(1.0)})
         method.learn(model, data.train, data.valid, objective=objective, settings=SETTINGS)
         return sum(
             float((p.detach() - start[n]).square().sum())

@@ -39,7 +39,7 @@ from plait.methods.objective import shared_parameters
 from plait.models import ArchitectureFactory, MultiTaskModel
 from plait.tasks import Binary, Count
 from plait.testing.examples import small_batch, small_model
-from plait.training import Callback, StepReport, Supervised, Trainer, Training
+from plait.training import Callback, Expected, StepReport, Supervised, Trainer, Training
 
 FIFTY = Training(
     max_steps=50,
@@ -174,7 +174,7 @@ def _double(batch: Batch) -> Batch:
 
 def _descend(model: MultiTaskModel, batch: Batch, penalty: Penalty, *, to: float) -> None:
     """Gradient descent until the sum of the losses is below `to`."""
-    supervised = Supervised(dict.fromkeys(model.tasks, 1.0))
+    supervised = Supervised(dict.fromkeys(model.tasks, Expected(1.0)))
     objective = JointFeatureObjective(supervised, penalty, min_positives=1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for number in range(20_000):
@@ -191,7 +191,7 @@ def _descend(model: MultiTaskModel, batch: Batch, penalty: Penalty, *, to: float
 def _top_eigenvalue(model: MultiTaskModel, batch: Batch) -> float:
     """The largest of the Hessian of the losses by the shared parameters."""
     parameters = list(shared_parameters(model).values())
-    losses = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, batch, 0).tasks
+    losses = Supervised(dict.fromkeys(model.tasks, Expected(1.0))).losses(model, batch, 0).tasks
     total = torch.stack(list(losses.values())).sum()
     slopes = torch.autograd.grad(total, parameters, create_graph=True)
     flat = torch.cat([slope.flatten() for slope in slopes])

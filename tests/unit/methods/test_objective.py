@@ -35,7 +35,7 @@ from plait.methods import (
 from plait.methods.objective import shared_parameters
 from plait.models import MultiTaskModel
 from plait.testing import ObjectiveContract
-from plait.training import Losses, Objective, Supervised
+from plait.training import Expected, Losses, Objective, Supervised
 
 PENALTIES: tuple[Penalty, ...] = (
     FiniteDifference(radius=0.3),
@@ -74,7 +74,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 
 def _supervised(model: MultiTaskModel, *, key_l2: float = 0.0) -> Supervised:
-    return Supervised(dict.fromkeys(model.tasks, 1.0), key_l2=key_l2)
+    return Supervised(dict.fromkeys(model.tasks, Expected(1.0)), key_l2=key_l2)
 
 
 def noisy(data: Data) -> MultiTaskModel:

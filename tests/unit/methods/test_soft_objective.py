@@ -20,7 +20,7 @@ from plait.methods import SoftObjective
 from plait.methods.soft_columns import SoftColumns, write_soft_columns
 from plait.methods.soft_objective import Mode, Schedule
 from plait.models import MultiTaskModel
-from plait.training import NoisyRates, Supervised
+from plait.training import Expected, NoisyRates, Supervised
 
 FULL = Schedule(epsilon=0.3, unlabelled=0.5, ramp=0, steps=10)
 
@@ -125,7 +125,9 @@ def test_bayes_asks_what_the_truth_is_once_the_label_is_known(data: Data) -> Non
 def test_without_soft_labels_and_epsilon_the_bits_are_those_of_supervised(data: Data) -> None:
     model, batch = make_model(data), data.train.batch(slice(0, 40))
     nothing = _objective(data, schedule=replace(FULL, epsilon=0.0, unlabelled=0.0))
-    plain = Supervised({"click": 1.0, "like": 1.0}).losses(model, batch, 0).tasks
+    plain = (
+        Supervised({"click": Expected(1.0), "like": Expected(1.0)}).losses(model, batch, 0).tasks
+    )
     assert same_bits(nothing.losses(model, batch, 0).tasks, plain)
 
 

@@ -35,7 +35,7 @@ from plait.data.schema import Schema
 from plait.errors import ArchitectureError, UnknownNameError
 from plait.models import MultiTaskModel
 from plait.modules.interactions import FM, DeepFM, FinalMLP, WideDeep
-from plait.training import Supervised, grow_from
+from plait.training import Expected, Supervised, grow_from
 
 LINEAR = partial(SharedBottom, layers=())
 NAMES = list(INTERACTIONS)
@@ -273,7 +273,9 @@ def test_touched_wide_numbers_of_users_and_items_are_held_back(data: Data) -> No
     plain = make_model(data)
     more = len(model.key_vectors(model.lookup(batch))) - len(plain.key_vectors(plain.lookup(batch)))
     assert more == 2 * len(TASKS)
-    found = Supervised(dict.fromkeys(model.tasks, 1.0), key_l2=0.1).losses(model, batch, 0)
+    found = Supervised(dict.fromkeys(model.tasks, Expected(1.0)), key_l2=0.1).losses(
+        model, batch, 0
+    )
     assert found.penalty is not None
     found.penalty.backward()
     wide = model.late_terms["click"].wide

@@ -17,7 +17,7 @@ from plait.models import MultiTaskModel
 from plait.tasks import Binary
 from plait.testing import SURFACES, gradients_cut_at, plain_gradients
 from plait.testing.stages import Surface
-from plait.training import Supervised, Trainer, Training
+from plait.training import Expected, Supervised, Trainer, Training
 
 JOINT = (Binary("click"), Binary("buy", label="click == 1 and buy == 1", parents=("click",)))
 ON_CLICKS = (Binary("click"), Binary("buy", space="click == 1", parents=("click",)))
@@ -62,7 +62,9 @@ def test_every_link_is_tried_here() -> None:
 def test_every_parameter_is_reached(tied: tuple[Data, Sequence[Link]]) -> None:
     data, links = tied
     model = make_model(data, links=links).train()
-    found = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, whole(data.train), 0)
+    found = Supervised(dict.fromkeys(model.tasks, Expected(1.0))).losses(
+        model, whole(data.train), 0
+    )
     Equal().backward(found.tasks, found.penalty)
     reached = gradients(model)
     assert set(reached) == {name for name, _ in model.named_parameters()}
@@ -110,7 +112,7 @@ def test_a_risk_is_added_to_the_loss_of_the_child_alone(joint: Data) -> None:
 
     def losses(link: Link) -> dict[str, float]:
         model = make_model(joint, links=[link]).eval()
-        found = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, batch, 0)
+        found = Supervised(dict.fromkeys(model.tasks, Expected(1.0))).losses(model, batch, 0)
         return {name: loss.item() for name, loss in found.tasks.items()}
 
     chained = losses(Chain(parent="click", child="buy"))
@@ -130,7 +132,7 @@ def test_a_link_without_weight_is_the_plain_chain(joint: Data) -> None:
         ESCM2(parent="click", child="buy", weight=0.0),
     ):
         model = make_model(joint, links=[link]).train()
-        found = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, batch, 0)
+        found = Supervised(dict.fromkeys(model.tasks, Expected(1.0))).losses(model, batch, 0)
         Equal().backward(found.tasks, found.penalty)
         models.append(model)
     plain, weightless = map(gradients, models)

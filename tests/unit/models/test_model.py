@@ -32,7 +32,7 @@ from plait.data.schema import Numeric, Schema
 from plait.errors import TaskError, UnknownNameError
 from plait.models import ArchitectureFactory, MultiTaskModel
 from plait.tasks import Binary, Regression
-from plait.training import Supervised, Trainer, Training
+from plait.training import Expected, Supervised, Trainer, Training
 
 FIVE = tuple(
     Binary(name, label="click", min_positives=0) for name in ("apply", "type", "a", "b", "c")
@@ -154,7 +154,7 @@ def test_every_feature_works_in_every_architecture_with_any_number_of_tasks(
 ) -> None:
     model = make_model(five, tasks=FIVE[:count], architecture=narrow(kind)).train()
     batch = whole(five.train)
-    found = Supervised(dict.fromkeys(model.tasks, 1.0)).losses(model, batch, 0)
+    found = Supervised(dict.fromkeys(model.tasks, Expected(1.0))).losses(model, batch, 0)
     assert tuple(found.tasks) == tuple(task.name for task in FIVE[:count])
     Equal().backward(found.tasks, None)
     reached = gradients(model)
@@ -396,7 +396,7 @@ def test_a_row_does_not_see_the_others_when_it_is_predicted(data: Data) -> None:
 
 def test_case_85_bfloat16_stays_finite_for_fifty_steps(data: Data) -> None:
     model = make_model(data, unknown_rate=0.01, dropout=0.1).train()
-    objective = Supervised(dict.fromkeys(model.tasks, 1.0), key_l2=0.1)
+    objective = Supervised(dict.fromkeys(model.tasks, Expected(1.0)), key_l2=0.1)
     parameters = list(model.parameters())
     batch = whole(data.train)
     for step in range(50):

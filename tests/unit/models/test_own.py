@@ -19,7 +19,7 @@ from plait.models import MultiTaskModel
 from plait.modules.interactions import DCNMix
 from plait.modules.sequences import DIN
 from plait.tasks import Binary
-from plait.training import Supervised
+from plait.training import Expected, Supervised
 
 SMALL_STEM = partial(STEM, layers=(6,), dropout=0.0)
 
@@ -44,7 +44,9 @@ def test_each_task_has_a_copy_of_all_tables_and_the_shared_ones_are_there_too(da
 
 def test_a_task_s_loss_moves_its_own_tables_and_the_shared_ones_only(data: Data) -> None:
     model = _stem(data).train()
-    losses = Supervised({"click": 1.0, "like": 1.0}).losses(model, whole(data.train), 0)
+    losses = Supervised({"click": Expected(1.0), "like": Expected(1.0)}).losses(
+        model, whole(data.train), 0
+    )
     losses.tasks["like"].backward()
     reached = {name for name, gradient in gradients(model).items() if gradient.abs().sum() > 0}
     assert any(name.startswith("own_tables.of_like.") for name in reached)

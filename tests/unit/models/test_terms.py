@@ -35,7 +35,7 @@ from plait.models import MultiTaskModel, TermFactory
 from plait.modules.terms import FPMC, NCF
 from plait.serving import load
 from plait.tasks import Binary
-from plait.training import Supervised, Trainer, Training, grow_from, predict_store
+from plait.training import Expected, Supervised, Trainer, Training, grow_from, predict_store
 
 TERMS: dict[str, TermFactory] = {
     "NCF": partial(NCF, width=3, layers=(4, 2)),
@@ -256,7 +256,9 @@ def test_vectors_of_users_and_items_are_held_back_and_have_sparse_gradients(data
     plain = make_model(data)
     more = len(model.key_vectors(model.lookup(batch))) - len(plain.key_vectors(plain.lookup(batch)))
     assert more == 3  # user and item of NCF, the item of FPMC
-    found = Supervised(dict.fromkeys(model.tasks, 1.0), key_l2=0.1).losses(model, batch, 0)
+    found = Supervised(dict.fromkeys(model.tasks, Expected(1.0)), key_l2=0.1).losses(
+        model, batch, 0
+    )
     torch.stack(list(found.tasks.values())).sum().backward()
     tables = {id(table) for table in model.table_parameters()}
     for name, parameter in model.named_parameters():

@@ -8,12 +8,12 @@ import torch
 from plait.data.batch import Batch
 from plait.models import MultiTaskModel
 from plait.testing import ObjectiveContract
-from plait.training import Losses, Objective, Supervised
+from plait.training import Expected, Losses, Objective, Supervised
 
 
 class TestSupervised(ObjectiveContract):
     def make(self, model: MultiTaskModel) -> Objective:
-        return Supervised(dict.fromkeys(model.tasks, 1.0), key_l2=0.1)
+        return Supervised(dict.fromkeys(model.tasks, Expected(1.0)), key_l2=0.1)
 
 
 class Unmasked(Objective):

@@ -29,7 +29,7 @@ from plait.data.batch import Batch
 from plait.data.schema import Numeric, Schema
 from plait.models import MultiTaskModel
 from plait.tasks import Binary, Ranking, Regression, Task, WatchTime
-from plait.training import Supervised
+from plait.training import Expected, Supervised
 from plait.training.setup import expected_shares
 
 
@@ -44,8 +44,8 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make_data(tmp_path_factory.mktemp("binary"), tasks)
 
 
-def ones(model: MultiTaskModel) -> dict[str, float]:
-    return dict.fromkeys(model.tasks, 1.0)
+def ones(model: MultiTaskModel) -> dict[str, Expected]:
+    return dict.fromkeys(model.tasks, Expected(1.0))
 
 
 def losses(model: MultiTaskModel, batch: Batch, *, key_l2: float = 0.0) -> dict[str, Tensor]:
@@ -222,17 +222,19 @@ def test_case_75_the_loss_stays_inside_the_space(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("normaliser", "expected_share", "divisor"),
+    ("normaliser", "expected_share", "relative", "divisor"),
     [
-        ("observed", 0.25, 30.0),  # 20 observed rows of weight 1.5
-        ("expected", 0.25, 10.0),  # a quarter of 40 rows
-        ("batch", 0.25, 40.0),
-        ("auto", 0.25, 10.0),  # 10 rows to be expected: fewer than 32
-        ("auto", 0.8, 30.0),  # 32 rows to be expected
+        ("observed", 0.25, 0.5, 30.0),  # 20 observed rows of weight 1.5
+        ("expected", 0.25, 0.5, 10.0),  # a quarter of 40 rows
+        ("batch", 0.25, 0.5, 40.0),
+        ("auto", 0.25, 1.0, 10.0),  # 10 rows to be expected: fewer than 32
+        ("auto", 0.8, 1.0, 30.0),  # 32 rows to be expected
+        ("auto", 0.25, 0.5, 20.0),  # another task has twice as many
+        ("auto", 0.8, 0.1, 300.0),
     ],
 )
 def test_what_the_sum_of_row_losses_is_divided_by(
-    binary: Data, normaliser: str, expected_share: float, divisor: float
+    binary: Data, normaliser: str, expected_share: float, relative: float, divisor: float
 ) -> None:
     task = replace(BINARY_TASKS[0], normaliser=normaliser)
     model = make_model(binary, tasks=[task])
@@ -247,7 +249,11 @@ def test_what_the_sum_of_row_losses_is_divided_by(
     rows = functional.binary_cross_entropy_with_logits(
         logit[:20], batch.labels["click"][:20], reduction="none"
     )
-    found = Supervised({"click": expected_share}).losses(model, batch, 0).tasks["click"]
+    found = (
+        Supervised({"click": Expected(expected_share, relative)})
+        .losses(model, batch, 0)
+        .tasks["click"]
+    )
     assert_close(found, (1.5 * rows).sum() / divisor)
 
 
@@ -257,7 +263,27 @@ def test_the_expected_share_is_the_weight_that_a_row_brings(tmp_path: Path) -> N
     share = float(found.train.observed("click").mean())
     assert share < 1
     # The only task: rows without its label are no rows of an epoch.
-    assert_close(expected_shares(model, found.train)["click"], 3.0)
+    assert_close(expected_shares(model, found.train)["click"].weight, 3.0)
+
+
+def test_a_row_counts_alike_in_every_task(tmp_path: Path) -> None:
+    """A task of a quarter of the rows weighs a quarter; row weights do not change that."""
+    rare = "user_id % 4 == 0"
+    tasks = [Binary("click"), Binary("answer", label="like", observed=rare, weight="8")]
+    found = make_data(tmp_path, tasks, frame=make_log(400))
+    model, batch = make_model(found), whole(found.train)
+    observed = batch.observed["answer"]
+    expected = expected_shares(model, found.train)
+    assert expected["click"].relative == 1
+    assert expected["answer"].relative == int(observed.sum()) / len(observed) < 0.5
+    found_losses = Supervised(expected).losses(model, batch, 0).tasks
+    with torch.no_grad():
+        logits = {name: values.squeeze(1) for name, values in model(batch).items()}
+    for name in ("click", "answer"):
+        rows = functional.binary_cross_entropy_with_logits(
+            logits[name], batch.labels[name].nan_to_num(), reduction="none"
+        )
+        assert_close(found_losses[name], (rows * batch.observed[name]).sum() / len(observed))
 
 
 def test_a_task_without_a_row_in_the_batch_is_left_out_and_its_tower_stays(binary: Data) -> None:

@@ -37,6 +37,7 @@ from plait.tasks import Binary, Multiclass, Ranking, Task
 from plait.training import (
     Callback,
     EvaluationReport,
+    Expected,
     History,
     Losses,
     Objective,
@@ -362,7 +363,7 @@ class Broken(Objective):
     """The supervised losses, with nan for one task at some steps."""
 
     def __init__(self, model: MultiTaskModel, is_bad: Callable[[int], bool]) -> None:
-        self.inner = Supervised(dict.fromkeys(model.tasks, 1.0))
+        self.inner = Supervised(dict.fromkeys(model.tasks, Expected(1.0)))
         self.is_bad = is_bad
 
     def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
@@ -475,7 +476,7 @@ class Batches(Objective):
     """The supervised losses; keeps the requests of every batch."""
 
     def __init__(self, model: MultiTaskModel) -> None:
-        self.inner = Supervised(dict.fromkeys(model.tasks, 1.0))
+        self.inner = Supervised(dict.fromkeys(model.tasks, Expected(1.0)))
         self.requests: list[set[int]] = []
 
     def losses(self, model: MultiTaskModel, batch: Batch, step: int) -> Losses:
