@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from plait.tasks import Task, task_from_json, task_to_json
@@ -71,7 +72,8 @@ def prepare(log: Log, split: Split, *, cache: Path, older: Path | None = None) -
     Args:
         log: files, schema and tasks.
         split: which rows train, validate and test.
-        cache: folder of prepared logs; this one gets a folder of its own in it.
+        cache: folder of prepared logs; this one gets a folder of its own in it. Where several
+            processes ask for one log at the same time, the first prepares it and the others wait.
         older: folder of a saved preprocessor whose vocabularies, scales and bins are kept and
             extended, so that known ids keep their rows.
 
@@ -83,17 +85,29 @@ def prepare(log: Log, split: Split, *, cache: Path, older: Path | None = None) -
     """
     key = _fingerprint(log, split, older)
     folder = cache / key
-    if not (folder / "log.json").exists():
-        beside = cache / f"{key}.writing"
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        try:
-            _prepare(log, split, beside, older)
-            shutil.rmtree(folder, ignore_errors=True)
-            beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    if not _is_there(folder):
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f".{key}.lock"):  # runs that start together prepare once
+            if not _is_there(folder):
+                _prepare_whole(log, split, folder, older)
     return open_prepared(folder)
+
+
+def _is_there(folder: Path) -> bool:
+    return (folder / "log.json").exists()
+
+
+def _prepare_whole(log: Log, split: Split, folder: Path, older: Path | None) -> None:
+    """The prepared log, there whole or not at all."""
+    beside = folder.with_name(f"{folder.name}.writing")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        _prepare(log, split, beside, older)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def open_prepared(folder: Path) -> PreparedLog:

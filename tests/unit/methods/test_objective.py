@@ -318,7 +318,7 @@ def test_a_loss_that_is_not_finite_is_left_to_the_guard(data: Data, penalty: Pen
             return {**found, "like": found["like"] * float("nan")}
 
     model, batch = make_model(data), whole(data.train)
-    broken = Broken(dict.fromkeys(model.tasks, 1.0))
+    broken = Broken(dict.fromkeys(model.tasks, Expected(1.0)))
     losses = JointFeatureObjective(broken, penalty, min_positives=1).losses(model, batch, 0).tasks
     assert losses["like"].isnan()
     Equal().backward({"click": losses["click"]}, None)

@@ -45,7 +45,7 @@ def _objective(
     soft: SoftColumns | None = None,
 ) -> SoftObjective:
     return SoftObjective(
-        {"click": 1.0, "like": 1.0},
+        {"click": Expected(1.0), "like": Expected(1.0)},
         soft=_soft(data) if soft is None else soft,
         tasks=("click", "like"),
         mode=mode,
@@ -145,7 +145,7 @@ def test_a_batch_without_a_label_of_the_task_still_learns_from_soft_ones(data: D
 def test_tasks_that_take_no_part_learn_from_their_labels(tmp_path: Path) -> None:
     data = make_data(tmp_path, TASKS)
     model, batch = make_model(data), data.train.batch(slice(0, 40))
-    expected = dict.fromkeys(model.tasks, 1.0)
+    expected = dict.fromkeys(model.tasks, Expected(1.0))
     objective = SoftObjective(
         expected, soft=_soft(data), tasks=("click",), mode="bootstrap", schedule=FULL
     )
