@@ -22,7 +22,7 @@ MANY_UNSEEN = 0.2
 LARGE_GAP = 0.05
 LARGE_EXCESS = 0.1
 STARVING = 0.25
-"""A task starves whose gradient is less than this part of an equal share."""
+"""A task starves whose part of the gradient is less than this times its part of the labels."""
 MISCALIBRATED = 0.1
 
 
@@ -180,10 +180,16 @@ def _most_gap(gap: Gap) -> float:
 
 
 def _starving(found: Examination) -> Iterator[Advice]:
-    equal = 1 / max(1, len(found.shares))
-    starving = [share for share in found.shares if share.gradient < STARVING * equal]
+    """A task with few labels pulls little by right: parts are held against parts of the labels."""
+    labels = max(1, sum(share.observed for share in found.shares))
+    starving = [s for s in found.shares if s.gradient < STARVING * s.observed / labels]
     if starving:
-        told = joined([f"{share.task} ({percent(share.gradient)})" for share in starving])
+        told = joined(
+            [
+                f"{s.task} ({percent(s.gradient)} for {percent(s.observed / labels)} of the labels)"
+                for s in starving
+            ]
+        )
         yield Advice(
             62,
             f"Tasks with hardly a part of the gradient on the shared network: {told}. The others "

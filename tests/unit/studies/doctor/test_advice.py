@@ -97,6 +97,14 @@ def test_a_rule_fires_on_its_ill_alone(ill: str) -> None:
     assert ill in first_things(ILLS[ill])[0].finding
 
 
+def test_a_task_of_few_labels_may_pull_little() -> None:
+    few = Share("survey", 0.02, 0.02, 20, 8, 1)
+    assert findings(replace(WELL, shares=(*WELL.shares, few))) == ""
+    starving = Share("survey", 0.002, 0.002, 20, 8, 1)
+    told = findings(replace(WELL, shares=(*WELL.shares, starving))).replace("\xa0", " ")
+    assert "survey (0.2 % for 1 % of the labels)" in told
+
+
 def test_the_most_urgent_come_first() -> None:
     found = replace(
         WELL,

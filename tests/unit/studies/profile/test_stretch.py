@@ -20,7 +20,7 @@ from plait.studies.profile import stages
 from plait.studies.profile.stages import STAGES
 from plait.studies.profile.stretch import FEWEST_STEPS, MOST_STEPS, WARM_UP_STEPS, measure_steps
 from plait.tasks import Binary, Regression
-from plait.training import Callback, History, Losses, Supervised, Trainer, Training
+from plait.training import Callback, Expected, History, Losses, Supervised, Trainer, Training
 
 SETTINGS = Training(batch_size=64, average=0.9, schedule="constant", epochs=1)
 
@@ -122,7 +122,7 @@ def test_a_way_to_learn_is_measured_in_the_place_of_the_trainer(
             callbacks: Sequence[Callback],
         ) -> History:
             assert valid is None
-            objective = Slow({"click": 1.0, "rating": 1.0})
+            objective = Slow(dict.fromkeys(("click", "rating"), Expected(1.0)))
             self.fits += 1
             Trainer(
                 model, settings, balancer=balancer, objective=objective, callbacks=callbacks
