@@ -9,7 +9,7 @@ values alone, not on chunks or their order, so two halves merge into the fit of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
@@ -61,17 +61,35 @@ class NumberCounts:
         return _numbers(self._keys << self.dropped_bits)
 
     def _take(self, keys: Integers, counts: Integers) -> None:
-        self._sum(np.concatenate([self._keys, keys]), np.concatenate([self.counts, counts]))
-        while len(self._keys) > MAX_DISTINCT:
-            self.dropped_bits += 1
-            self._sum(self._keys >> 1, self.counts)
-
-    def _sum(self, keys: Integers, counts: Integers) -> None:
+        keys, counts = np.concatenate([self._keys, keys]), np.concatenate([self.counts, counts])
         order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(keys) else order
-        self._keys = ordered[starts]
-        self.counts = np.add.reduceat(counts[order], starts) if len(keys) else counts
+        self._keys, self.counts = _summed(keys[order], counts[order])
+        spare = _bits_to_drop(self._keys, MAX_DISTINCT)
+        if spare:
+            self.dropped_bits += spare
+            self._keys, self.counts = _summed(self._keys >> spare, self.counts)
+
+
+def _summed(keys: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """Distinct keys and the sums of their counts; the keys are in order."""
+    if not len(keys):
+        return keys, counts
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    return keys[starts], np.add.reduceat(counts, starts)
+
+
+def _bits_to_drop(keys: Integers, most: int) -> int:
+    """The fewest low bits without which at most so many distinct keys are left.
+
+    Two neighbours stay apart as long as the highest bit in which they differ is kept.
+    """
+    if len(keys) <= most:
+        return 0
+    differing = (keys[1:] ^ keys[:-1]).view(np.uint64)
+    low = np.frexp((differing & 0xFFFFFFFF).astype(np.float64))[1]
+    high = np.frexp((differing >> 32).astype(np.float64))[1]
+    needed = np.where(high > 0, high + 32, low)  # kept apart while fewer bits are dropped
+    return int(np.sort(needed)[len(keys) - most - 1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +138,7 @@ class NumberScale:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as lists; JSON keeps every digit."""
-        return asdict(self)
+        return {name: list(numbers) for name, numbers in vars(self).items()}
 
     @property
     def num_pieces(self) -> int:

@@ -54,6 +54,22 @@ def test_with_dropped_bits_the_counts_still_do_not_depend_on_chunks(
     assert whole.counts.sum() == len(everything)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=60),
+    st.integers(2, 12),
+)
+def test_as_few_bits_are_dropped_as_can_be(numbers: list[float], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAX_DISTINCT", most)
+        found = counted(np.array(numbers))
+    every = counted(np.array(numbers))
+    kept = {bits: len(np.unique(every._keys >> bits)) for bits in range(64)}
+    assert found.dropped_bits == min(bits for bits, left in kept.items() if left <= most)
+    np.testing.assert_array_equal(found._keys, np.unique(every._keys >> found.dropped_bits))
+    assert found.counts.sum() == len(numbers)
+
+
 def test_many_distinct_numbers_keep_exact_shares_and_close_quantiles() -> None:
     numbers = np.random.default_rng(0).lognormal(size=400_000)
     counts = counted(*np.split(numbers, 8))
