@@ -183,7 +183,8 @@ class Trainer:
             yield [first, *islice(batches, min(left, self.settings.accumulate - 1))]
 
     def _step(self, objective: Objective, batches: Sequence[Batch], *, epoch: int) -> None:
-        self.model.train()
+        if not self.model.training:  # looks at every module, which takes a millisecond
+            self.model.train()
         ray = self.balancer.draw()
         with preferring(None if ray is None else [ray[task] for task in self.model.tasks]):
             self._step_as_drawn(objective, batches, epoch=epoch)

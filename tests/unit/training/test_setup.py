@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from tests.unit.makers import Data, make_data, make_log, make_model
 from torch.testing import assert_close
 
 from plait.errors import TaskError
 from plait.tasks import Binary, Multiclass
-from plait.training import fit_heads
+from plait.training import Training, fit_heads, setup
 from plait.training.setup import check_labels, target_facts, task_facts
 
 
@@ -102,3 +103,21 @@ def test_fitting_sets_the_last_biases(data: Data) -> None:
     for name in model.tasks:
         bias = model.tower_of(name).last.bias.detach()
         assert_close(bias, model.head(name).initial_bias())
+
+
+@pytest.mark.parametrize(
+    ("threads", "processors", "shuffle_rows", "prefetch"),
+    [(1, 2, None, 1), (2, 2, None, 0), (4, 2, None, 0), (2, 2, 8, 1)],
+)
+def test_batches_are_made_beside_the_step_where_a_processor_or_a_disk_waits(
+    data: Data,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int,
+    processors: int,
+    shuffle_rows: int | None,
+    prefetch: int,
+) -> None:
+    monkeypatch.setattr(setup, "_num_processors", lambda: processors)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    model, settings = make_model(data, tasks=[Binary("click")]), Training(shuffle_rows=shuffle_rows)
+    assert setup.make_loader(model, data.train, settings).prefetch == prefetch
