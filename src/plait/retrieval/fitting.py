@@ -23,6 +23,7 @@ from plait.training.allocator import keeping_freed_memory
 from plait.training.checkpoint import read_checkpoint, write_checkpoint
 from plait.training.interrupts import Interrupt, catch_interrupts
 from plait.training.precision import multiplying
+from plait.training.setup import batches_ahead
 from plait.training.stepping import Stepper
 
 from .exposures import Catalogue, Exposures, Floats
@@ -124,7 +125,11 @@ def fit_towers(
     weight = np.zeros(train.num_rows, dtype=np.float32)
     weight[liked.rows] = liked.weight
     loader = BatchLoader(
-        train, settings.rows_per_batch(len(liked.rows)), seed=settings.seed, rows=liked.rows
+        train,
+        settings.rows_per_batch(len(liked.rows)),
+        seed=settings.seed,
+        prefetch=batches_ahead(model, settings),
+        rows=liked.rows,
     )
     objective = _Objective(model, ItemFrequency(liked.item), torch.from_numpy(weight), settings)
     total = len(loader) * settings.epochs

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from plait.balancing import TaskFacts
 from plait.data.loading import BatchLoader, Companions, NegativeSampling
@@ -109,16 +110,17 @@ def make_loader(
         negatives=NegativeSampling(keep_rate=settings.keep_negatives, tasks=binary)
         if drawn
         else None,
-        prefetch=_prefetch(model, settings),
+        prefetch=batches_ahead(model, settings),
         rows=chosen,
         companions=Companions(rows=behind, per_row=companions) if len(behind) else None,
     )
 
 
-def _prefetch(model: MultiTaskModel, settings: Training) -> int:
-    """Batches made ahead: none where a step keeps all processors busy and no disk is waited for.
+def batches_ahead(model: nn.Module, settings: Training) -> int:
+    """How many a loader makes in a thread beside the step.
 
-    There a thread beside it takes more time from the step than it saves.
+    None where a step keeps all processors busy and no disk is waited for: there the thread takes
+    more time from the step than it saves.
     """
     on_cpu = next(model.parameters()).device.type == "cpu"
     all_busy = torch.get_num_threads() >= _num_processors()
@@ -153,13 +155,13 @@ def task_facts(model: MultiTaskModel, train: Store) -> dict[str, TaskFacts]:
 def expected_shares(model: MultiTaskModel, train: Store) -> dict[str, Expected]:
     """What a row of a batch is to bring of each task, among rows that have a label of some task."""
     rows = max(1, int(labelled_rows(train).sum()))
-    weights = {name: train.weights(name) * train.observed(name) for name in model.tasks}
-    observed = {name: int((weight > 0).sum()) for name, weight in weights.items()}
+    weights, observed = {}, {}
+    for name in model.tasks:  # a log may be large: one column at a time
+        weight = train.weights(name) * train.observed(name)
+        weights[name] = float(weight.sum(dtype=np.float64))
+        observed[name] = int(np.count_nonzero(weight > 0))
     most = max(1, *observed.values())
-    return {
-        name: Expected(float(weight.sum(dtype=np.float64)) / rows, observed[name] / most)
-        for name, weight in weights.items()
-    }
+    return {name: Expected(weights[name] / rows, observed[name] / most) for name in model.tasks}
 
 
 def _entropy(rates: np.ndarray) -> float:
