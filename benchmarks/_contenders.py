@@ -41,10 +41,10 @@ CONTENDERS = {
     ),
     "deepctr-torch": Contender(
         module="deepctr_torch",
-        # It imports pandas and requests, which its metadata does not name.
+        # It imports pandas, requests and parts of pip, which its metadata does not name.
         environment=Environment(
             "deepctr-torch",
-            (TORCH, NUMPY, PYARROW, "deepctr-torch==0.3.0", "pandas", "requests"),
+            (TORCH, NUMPY, PYARROW, "deepctr-torch==0.3.0", "pandas", "requests", "pip"),
         ),
         is_peer=True,
         has_bf16=False,

@@ -147,9 +147,7 @@ class _CompiledMixing(Function):
 
         weights = torch.softmax(logits, dim=1)
         experts = tuple(expert.contiguous() for expert in experts)
-        mixed = torch.empty_like(experts[0])
-        for number, expert in enumerate(experts):
-            compiled_mixing.add_share(number, weights.numpy(), expert.numpy(), mixed.numpy())
+        mixed = compiled_mixing.mixed(weights, experts)
         ctx.mark_non_differentiable(weights)
         ctx.save_for_backward(weights, logits, *experts)
         return mixed, weights
@@ -162,19 +160,8 @@ class _CompiledMixing(Function):
             return _gradients(torch.softmax(logits, dim=1), experts, gradient)
         from . import compiled_mixing
 
-        gradient = gradient.contiguous()
-        products = torch.empty_like(weights)
-        to_experts = [torch.empty_like(expert) for expert in experts]
-        for number, (expert, to_expert) in enumerate(zip(experts, to_experts, strict=True)):
-            compiled_mixing.take_share(
-                number,
-                weights.numpy(),
-                expert.detach().numpy(),
-                gradient.numpy(),
-                products.numpy(),
-                to_expert.numpy(),
-            )
-        return _to_logits(weights, products), *to_experts
+        to_logits, to_experts = compiled_mixing.unmixed(weights, experts, gradient.contiguous())
+        return to_logits, *to_experts
 
 
 def _gradients(weights: Tensor, experts: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:

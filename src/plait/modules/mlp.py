@@ -95,13 +95,15 @@ class MLP(nn.Module):
 
 
 def activation_function(name: Activation) -> Callable[[Tensor], Tensor]:
-    """The function that an activation's name stands for.
+    """The function that an activation's name stands for; it may write over what it is given.
+
+    A layer's product has no other reader, and its backward pass does not need it.
 
     Raises:
         UnknownNameError: no such activation.
     """
     functions: dict[str, Callable[[Tensor], Tensor]] = {
-        "relu": functional.relu,
+        "relu": functional.relu_,
         "silu": functional.silu,
         "gelu": functional.gelu,
     }

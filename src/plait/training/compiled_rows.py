@@ -1,9 +1,10 @@
-"""The functions of `rows`, compiled by numba for a processor.
+"""The functions of `rows`, compiled by numba for a processor, on as many threads as torch's.
 
 Importing this file compiles them, or loads them from numba's cache.
 
 Rows come from a lookup that checked them against the table, so the kernels check nothing. Numbers
-are float32 in whole rows; whatever else comes goes to torch.
+are float32 in whole rows; whatever else comes goes to torch. A row is one thread's alone, so that
+the numbers do not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -14,25 +15,40 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from plait.modules.team import (
+    KERNEL,
+    Place,
+    bounds,
+    doubles,
+    floats,
+    ids,
+    in_parts,
+    matrix,
+    numbers_at,
+    shorts,
+    take_part,
+)
+
 from . import rows as in_torch
 
 __all__ = ["adagrad", "catch_up", "follow", "merge"]
 
-Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
-
-_MATRIX, _FLOATS, _IDS = "float32[:, ::1]", "float32[::1]", "int64[::1]"
+Shorts = NDArray[np.int32]
 
 
 def merge(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
     """As `rows.merge`; the distinct rows stand in the order in which they first came."""
     if not _is_plain(values):
         return in_torch.merge(rows, values, num_rows)
+    number, width = values.shape
     distinct = torch.empty_like(rows)
-    summed = torch.empty_like(values)
-    slots = np.full(_table_size(len(rows)), -1, dtype=np.int32)
-    found = _merge(rows.numpy(), values.numpy(), slots, distinct.numpy(), summed.numpy())
-    return distinct[:found], summed[:found]
+    places = torch.empty(number, dtype=torch.int32)
+    slots = np.full(_table_size(number), -1, dtype=np.int32)
+    found = _find(rows.contiguous().numpy(), slots, distinct.numpy(), places.numpy())
+    summed = torch.empty(found, width)
+    in_parts(_sum, (number, width, values, places, summed))
+    return distinct[:found], summed
 
 
 def adagrad(
@@ -42,7 +58,8 @@ def adagrad(
     if not _is_plain(weight, gradient):
         in_torch.adagrad(weight, sums, rows, gradient, rate, eps)
         return
-    _adagrad(weight.detach().numpy(), sums.numpy(), rows.numpy(), gradient.numpy(), rate, eps)
+    settings = torch.tensor([rate, eps], dtype=torch.float64)
+    in_parts(_adagrad, (*gradient.shape, len(weight), weight, sums, rows, gradient, settings))
 
 
 def catch_up(weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed: Tensor) -> None:
@@ -50,7 +67,8 @@ def catch_up(weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed
     if not _is_plain(weight, average):
         in_torch.catch_up(weight, average, last, rows, passed)
         return
-    _catch_up(weight.detach().numpy(), average.numpy(), last.numpy(), rows.numpy(), passed.numpy())
+    shape = (len(rows), *weight.shape)
+    in_parts(_catch_up, (*shape, weight, average, last, rows, len(passed), passed))
 
 
 def follow(
@@ -60,7 +78,9 @@ def follow(
     if not _is_plain(weight, average):
         in_torch.follow(weight, average, last, rows, share, now)
         return
-    _follow(weight.detach().numpy(), average.numpy(), last.numpy(), rows.numpy(), share, now)
+    settings = torch.tensor([share], dtype=torch.float64)
+    shape = (len(rows), *weight.shape)
+    in_parts(_follow, (*shape, weight, average, last, rows, settings, now))
 
 
 def _is_plain(*tensors: Tensor) -> bool:
@@ -74,81 +94,103 @@ def _table_size(number: int) -> int:
     return 1 << max(4, (2 * number - 1).bit_length())
 
 
-@numba.njit(f"int64({_IDS}, {_MATRIX}, int32[::1], {_IDS}, {_MATRIX})", cache=True, nogil=True)
-def _merge(rows: Ids, values: Floats, slots: NDArray[np.int32], distinct: Ids, sums: Floats) -> int:
-    """Find each row's place by open addressing; returns how many rows are distinct."""
+@numba.njit("int64(int64[::1], int32[::1], int64[::1], int32[::1])", cache=True, nogil=True)
+def _find(rows: Ids, slots: Shorts, distinct: Ids, places: Shorts) -> int:
+    """Each row's place among the distinct ones, by open addressing; how many these are.
+
+    Where a row comes for the first time, what is noted is -1 less the place.
+    """
     last = len(slots) - 1
-    width = values.shape[1]
     found = 0
     for number in range(len(rows)):
         row = rows[number]
         at = ((row * 0x9E3779B97F4A7C15) >> 32) & last
         while slots[at] >= 0 and distinct[slots[at]] != row:
             at = (at + 1) & last
-        place = slots[at]
-        if place < 0:
+        if slots[at] < 0:
             slots[at] = found
             distinct[found] = row
-            for column in range(width):
-                sums[found, column] = values[number, column]
+            places[number] = -1 - found
             found += 1
         else:
-            for column in range(width):
-                sums[place, column] += values[number, column]
+            places[number] = slots[at]
     return found
 
 
-@numba.njit(
-    f"void({_MATRIX}, {_FLOATS}, {_IDS}, {_MATRIX}, float64, float64)",
-    cache=True,
-    nogil=True,
-    fastmath={"reassoc", "contract"},
-)
-def _adagrad(
-    weight: Floats, sums: Floats, rows: Ids, gradient: Floats, rate: float, eps: float
-) -> None:
-    width = gradient.shape[1]
-    for number in range(len(rows)):
-        row = rows[number]
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def _sum(place: Place) -> None:
+    """The values of each row, added up in the order of the batch."""
+    told = numbers_at(place)
+    number, width = told[2], told[3]
+    values, places = matrix(told[4], number, width), shorts(told[5], number)
+    summed = matrix(told[6], number, width)
+    part, parts = take_part(place)
+    for one in range(number):
+        at = places[one]
+        is_first = at < 0
+        if is_first:
+            at = -1 - at
+        if at % parts != part:
+            continue
+        if is_first:
+            for column in range(width):
+                summed[at, column] = values[one, column]
+        else:
+            for column in range(width):
+                summed[at, column] += values[one, column]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _adagrad(place: Place) -> None:
+    told = numbers_at(place)
+    number, width, num_rows = told[2], told[3], told[4]
+    weight, sums = matrix(told[5], num_rows, width), floats(told[6], num_rows)
+    rows, gradient = ids(told[7], number), matrix(told[8], number, width)
+    rate, eps = doubles(told[9], 2)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
         square = np.float32(0.0)
         for column in range(width):
-            square += gradient[number, column] * gradient[number, column]
+            square += gradient[one, column] * gradient[one, column]
         sums[row] += square / np.float32(width)
         step = np.float32(-rate / (np.sqrt(sums[row]) + eps))
         for column in range(width):
-            weight[row, column] += step * gradient[number, column]
+            weight[row, column] += step * gradient[one, column]
 
 
-@numba.njit(f"void({_MATRIX}, {_MATRIX}, int32[::1], {_IDS}, float64[::1])", cache=True, nogil=True)
-def _catch_up(
-    weight: Floats, average: Floats, last: NDArray[np.int32], rows: Ids, passed: NDArray[np.float64]
-) -> None:
-    now = len(passed) - 1
-    width = weight.shape[1]
-    for number in range(len(rows)):
-        row = rows[number]
-        factor = np.float32(np.exp(passed[now] - passed[last[row]]))
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def _catch_up(place: Place) -> None:
+    told = numbers_at(place)
+    number, num_rows, width = told[2], told[3], told[4]
+    weight, average = matrix(told[5], num_rows, width), matrix(told[6], num_rows, width)
+    last_steps, rows = shorts(told[7], num_rows), ids(told[8], number)
+    passed = doubles(told[10], told[9])
+    now = told[9] - 1
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
+        factor = np.float32(np.exp(passed[now] - passed[last_steps[row]]))
         for column in range(width):
             current = weight[row, column]
             average[row, column] = current + (average[row, column] - current) * factor
-        last[row] = now
+        last_steps[row] = now
 
 
-@numba.njit(
-    f"void({_MATRIX}, {_MATRIX}, int32[::1], {_IDS}, float64, int64)", cache=True, nogil=True
-)
-def _follow(
-    weight: Floats,
-    average: Floats,
-    last: NDArray[np.int32],
-    rows: Ids,
-    share: float,
-    now: int,
-) -> None:
-    width = weight.shape[1]
-    part = np.float32(share)
-    for number in range(len(rows)):
-        row = rows[number]
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def _follow(place: Place) -> None:
+    told = numbers_at(place)
+    number, num_rows, width = told[2], told[3], told[4]
+    weight, average = matrix(told[5], num_rows, width), matrix(told[6], num_rows, width)
+    last_steps, rows = shorts(told[7], num_rows), ids(told[8], number)
+    share = np.float32(doubles(told[9], 1)[0])
+    now = told[10]
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
         for column in range(width):
-            average[row, column] += part * (weight[row, column] - average[row, column])
-        last[row] = now
+            average[row, column] += share * (weight[row, column] - average[row, column])
+        last_steps[row] = now
