@@ -5,9 +5,9 @@
 Every structure has as many parameters as `SharedBottom` has with its default layers, 256 and 128:
 its own are `w` and 128, with the `w` that comes nearest, so that towers are alike. Beside the
 structures: `twins`, a network for each task whose sizes together are that of the bottom, trained
-apart, tables and all; `MMoE + gates`, the same under gates of user and item; `bf16 tables`, the
-shared bottom with vectors of ids in bfloat16; `trees`, boosted trees with the same features and
-history.
+apart, tables and all; `MMoE + gates`, the same under gates of user and item; `bf16 tables` and
+`Adam tables`, the shared bottom with vectors of ids in bfloat16 or stepped by lazy Adam; `trees`,
+boosted trees with the same features and history.
 
 Each model has the same `--trials` settings to choose from by the validation rows: learning rate,
 dropout and `key_l2`, drawn from the seed, the defaults first. It is judged on the test rows by each
@@ -62,15 +62,16 @@ from plait.models import ArchitectureFactory, MultiTaskModel, Precision
 from plait.training import Callback, StepReport, Trainer, finish, predict_store
 from plait.training.judging import mix, scores
 
-BASE, TWINS, GATED, HALF, TREES = "SharedBottom", "twins", "MMoE + gates", "bf16 tables", "trees"
+BASE, TWINS, GATED, TREES = "SharedBottom", "twins", "MMoE + gates", "trees"
+HALF, ADAM = "bf16 tables", "Adam tables"
 STRUCTURES = {kind.__name__: kind for kind in ARCHITECTURES}
-MODELS = (BASE, TWINS, *(name for name in STRUCTURES if name != BASE), GATED, HALF, TREES)
+MODELS = (BASE, TWINS, *(name for name in STRUCTURES if name != BASE), GATED, HALF, ADAM, TREES)
 LAYERS, WIDEST = (256, 128), 1024
 CONFLICT, MADE_ROWS = "conflict", 30_000
 TASTES = {"tastes": 8, "tastes_wide": 24}
 MADE = (CONFLICT, *TASTES)
 RATES, DROPOUTS, KEY_L2 = (1e-3, 5e-4, 2e-3, 4e-3), (0.2, 0.0, 0.4), (0.1, 0.03, 0.3)
-SMOKE_ROWS, SMOKE_MODELS = 400, (BASE, TWINS, "STEM", "HoME", GATED, HALF, TREES)
+SMOKE_ROWS, SMOKE_MODELS = 400, (BASE, TWINS, "STEM", "HoME", GATED, HALF, ADAM, TREES)
 
 
 @dataclass(frozen=True)
@@ -275,9 +276,11 @@ def _tried(model: str, given: Given, setting: Setting) -> Found:
     tasks = [task.name for task in given.prepared.tasks]
     if model != TWINS:
         gates = (PersonalGates(),) if model == GATED else ()
-        kind = STRUCTURES[{GATED: "MMoE", HALF: BASE}.get(model, model)]
+        kind = STRUCTURES[{GATED: "MMoE", HALF: BASE, ADAM: BASE}.get(model, model)]
         structure = _matched(kind, 1, setting.dropout)
         precision: Precision = "bf16" if model == HALF else "fp32"
+        if model == ADAM:
+            given = replace(given, training=replace(given.training, table_optimizer="adam"))
         return _fitted(structure, tasks, given, setting, gates=gates, table_precision=precision)
     bottom = _matched(SharedBottom, len(tasks), setting.dropout)
     found = [_fitted(bottom, [task], given, setting) for task in tasks]

@@ -170,6 +170,7 @@ class Hybrid(Method):
                 replace(
                     settings,
                     epochs=self.pretext_epochs,
+                    table_optimizer="adagrad",
                     table_learning_rate=self.pretext_table_rate,
                     max_steps=None,
                     keep_negatives=1.0,

@@ -77,6 +77,8 @@ def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
     if is_plain() or logits.device.type != "cpu":
         weights = torch.softmax(logits, dim=1).unsqueeze(1)
         return torch.bmm(weights, torch.stack(outputs, dim=1)).squeeze(1)
+    if not torch.is_grad_enabled():
+        return _Mixing.forward(logits, *outputs)[0]
     form = _CompiledMixing if may_compile(logits, *outputs) else _Mixing
     mixed: Tensor = form.apply(logits, *outputs)[0]  # type: ignore[no-untyped-call]
     return mixed

@@ -11,8 +11,8 @@ from .kept import best_state_of, finish_kept
 from .levelling import level_base_rates
 from .noisy_rates import NoisyRates
 from .objective import Expected, Losses, Objective, Supervised
-from .optimizers import RowwiseAdagrad
 from .prediction import predict_store
+from .row_optimizers import LazyAdam, RowwiseAdagrad
 from .rows import warm_up
 from .settings import Training
 from .setup import check_labels, expected_shares, fit_heads
@@ -25,6 +25,7 @@ __all__ = [
     "EvaluationReport",
     "Expected",
     "History",
+    "LazyAdam",
     "Losses",
     "NoisyRates",
     "Objective",

@@ -30,8 +30,9 @@ from plait.modules.team import (
 )
 
 from . import rows as in_torch
+from .rows import AdamStep
 
-__all__ = ["adagrad", "catch_up", "follow", "merge"]
+__all__ = ["adagrad", "adam", "catch_up", "follow", "merge"]
 
 Ids = NDArray[np.int64]
 Shorts = NDArray[np.int32]
@@ -60,6 +61,18 @@ def adagrad(
         return
     settings = torch.tensor([rate, eps], dtype=torch.float64)
     in_parts(_adagrad, (*gradient.shape, len(weight), weight, sums, rows, gradient, settings))
+
+
+def adam(
+    weight: Tensor, mean: Tensor, square: Tensor, rows: Tensor, gradient: Tensor, how: AdamStep
+) -> None:
+    """As `rows.adam`."""
+    if not _is_plain(weight, mean, square, gradient):
+        in_torch.adam(weight, mean, square, rows, gradient, how)
+        return
+    numbers = torch.tensor([*how.betas, how.eps, how.step, how.root], dtype=torch.float64)
+    shape = (*gradient.shape, len(weight))
+    in_parts(_adam, (*shape, weight, mean, square, rows, gradient, numbers))
 
 
 def catch_up(weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed: Tensor) -> None:
@@ -158,6 +171,29 @@ def _adagrad(place: Place) -> None:
         step = np.float32(-rate / (np.sqrt(sums[row]) + eps))
         for column in range(width):
             weight[row, column] += step * gradient[one, column]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def _adam(place: Place) -> None:
+    told = numbers_at(place)
+    number, width, num_rows = told[2], told[3], told[4]
+    weight, mean = matrix(told[5], num_rows, width), matrix(told[6], num_rows, width)
+    square = matrix(told[7], num_rows, width)
+    rows, gradient = ids(told[8], number), matrix(told[9], number, width)
+    first_beta, second_beta, eps, step, root = doubles(told[10], 5)
+    to_mean, to_square = np.float32(1 - first_beta), np.float32(1 - second_beta)
+    kept, least = np.float32(second_beta), np.float32(eps)
+    rate, share = np.float32(step), np.float32(1 / root)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
+        for column in range(width):
+            value = gradient[one, column]
+            mean[row, column] += to_mean * (value - mean[row, column])
+            square[row, column] = kept * square[row, column] + to_square * value * value
+            below = np.sqrt(square[row, column]) * share + least
+            weight[row, column] += rate * mean[row, column] / below
 
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")

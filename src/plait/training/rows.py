@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Thread
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -16,9 +16,46 @@ from torch.nn import functional
 
 from plait.errors import MissingExtraError
 
-__all__ = ["RowKernels", "adagrad", "catch_up", "follow", "merge", "row_kernels", "warm_up"]
+__all__ = [
+    "AdamStep",
+    "RowKernels",
+    "adagrad",
+    "adam",
+    "catch_up",
+    "follow",
+    "merge",
+    "row_kernels",
+    "warm_up",
+]
 
 INT32_ROWS = (1 << 31) - 1
+
+
+class AdamStep(NamedTuple):
+    """How Adam makes a step.
+
+    Attributes:
+        rate: learning rate.
+        betas: decays of the means of gradients and of their squares.
+        eps: added to the root.
+        number: of the step, from 1.
+    """
+
+    rate: float
+    betas: tuple[float, float]
+    eps: float
+    number: int
+
+    @property
+    def step(self) -> float:
+        """What the mean over the root is multiplied by; corrects the bias of the mean."""
+        return -self.rate / (1 - self.betas[0] ** self.number)
+
+    @property
+    def root(self) -> float:
+        """What the root is divided by; corrects the bias of the squares."""
+        root: float = (1 - self.betas[1] ** self.number) ** 0.5
+        return root
 
 
 class RowKernels(Protocol):
@@ -31,6 +68,17 @@ class RowKernels(Protocol):
         self, weight: Tensor, sums: Tensor, rows: Tensor, gradient: Tensor, rate: float, eps: float
     ) -> None:
         """See `adagrad`."""
+
+    def adam(
+        self,
+        weight: Tensor,
+        mean: Tensor,
+        square: Tensor,
+        rows: Tensor,
+        gradient: Tensor,
+        how: AdamStep,
+    ) -> None:
+        """See `adam`."""
 
     def catch_up(
         self, weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, passed: Tensor
@@ -116,6 +164,33 @@ def adagrad(
     accumulated = sums.index_select(0, rows) + gradient.square().mean(dim=1)
     sums.index_copy_(0, rows, accumulated)
     step = gradient * (-rate / (accumulated.sqrt() + eps)).unsqueeze(1)
+    if weight.dtype == step.dtype:
+        weight.index_add_(0, rows, step)
+    else:
+        _write(weight, rows, weight.index_select(0, rows) + step)
+
+
+def adam(
+    weight: Tensor, mean: Tensor, square: Tensor, rows: Tensor, gradient: Tensor, how: AdamStep
+) -> None:
+    """A step of Adam on distinct rows, in place.
+
+    Args:
+        weight: `[V, d]`.
+        mean: `[V, d]`, the running means of gradients.
+        square: `[V, d]`, those of their squares.
+        rows: int64 `[R]`, distinct.
+        gradient: `[R, d]`.
+        how: rate, decays and count of the step.
+    """
+    gradient = _whole(gradient)
+    first, second = how.betas
+    means = mean.index_select(0, rows).lerp_(gradient, 1 - first)
+    squares = square.index_select(0, rows).mul_(second)
+    squares.addcmul_(gradient, gradient, value=1 - second)
+    mean.index_copy_(0, rows, means)
+    square.index_copy_(0, rows, squares)
+    step = means.mul_(how.step).div_(squares.sqrt_().div_(how.root).add_(how.eps))
     if weight.dtype == step.dtype:
         weight.index_add_(0, rows, step)
     else:

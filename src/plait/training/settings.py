@@ -10,6 +10,7 @@ from plait.errors import ConfigurationError
 from plait.models import Precision
 
 LARGE_LOG = 250_000
+ADAGRAD_RATE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,10 @@ class Training:
             None: every order of rows is as likely as any other.
         learning_rate: of the dense layers (AdamW).
         weight_decay: of the dense layers; biases are left alone.
-        table_learning_rate: of the tables (row-wise Adagrad).
+        table_optimizer: of the tables, on the rows that a batch touched: `adagrad` keeps one number
+            a row (row-wise Adagrad), `adam` two numbers a weight (lazy Adam).
+        table_learning_rate: of the tables. None: 0.01 with `adagrad`, and with `adam` that of the
+            dense layers.
         key_l2: factor of half the squared norm of looked-up user and item vectors, and of the
             vectors and biases of their product.
         clip_norm: largest norm of the dense gradient; None: not clipped.
@@ -70,7 +74,8 @@ class Training:
     shuffle_rows: int | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-5
-    table_learning_rate: float = 0.01
+    table_optimizer: Literal["adagrad", "adam"] = "adagrad"
+    table_learning_rate: float | None = None
     key_l2: float = 0.1
     clip_norm: float | None = None
     schedule: Literal["constant", "cosine", "linear"] = "constant"
@@ -95,15 +100,11 @@ class Training:
             problems.append(f"`keep_negatives` must lie in (0, 1], got {self.keep_negatives}")
         if not 0 <= self.average < 1:
             problems.append(f"`average` must lie in [0, 1), got {self.average}")
-        if self.schedule not in ("constant", "cosine", "linear"):
-            problems.append(
-                f"`schedule` is 'constant', 'cosine' or 'linear', got {self.schedule!r}"
-            )
-        if self.engine not in ("torch", "compiled"):
-            problems.append(f"`engine` is 'torch' or 'compiled', got {self.engine!r}")
-        if self.precision not in ("fp32", "bf16"):
-            problems.append(f"`precision` is 'fp32' or 'bf16', got {self.precision!r}")
-        elif self.precision == "bf16" and self.engine == "compiled":
+        for name, known in _KNOWN.items():
+            if (value := getattr(self, name)) not in known:
+                *others, last = map(repr, known)
+                problems.append(f"`{name}` is {', '.join(others)} or {last}, got {value!r}")
+        if self.precision == "bf16" and self.engine == "compiled":
             problems.append("`engine` 'compiled' has no kernels for `precision` 'bf16'")
         weights = [] if self.monitor is None else self.monitor.values()
         if any(not weight >= 0 for weight in weights):
@@ -113,12 +114,26 @@ class Training:
         if problems:
             raise ConfigurationError("Training: " + "; ".join(problems) + ".")
 
+    @property
+    def rate_of_tables(self) -> float:
+        """The learning rate of the tables."""
+        if self.table_learning_rate is not None:
+            return self.table_learning_rate
+        return self.learning_rate if self.table_optimizer == "adam" else ADAGRAD_RATE
+
     def rows_per_batch(self, num_rows: int) -> int:
         """The batch size for a training set of this many rows."""
         if self.batch_size is not None:
             return self.batch_size
         return 1024 if num_rows <= LARGE_LOG else 2048
 
+
+_KNOWN = {
+    "table_optimizer": ("adagrad", "adam"),
+    "schedule": ("constant", "cosine", "linear"),
+    "engine": ("torch", "compiled"),
+    "precision": ("fp32", "bf16"),
+}
 
 _LEAST = {
     "epochs": 1,

@@ -13,7 +13,8 @@ from plait.models import module_name
 from plait.tasks import Task
 
 from .averaging import WeightAverage
-from .optimizers import AdamW, Group, RowwiseAdagrad, merge_gradients
+from .optimizers import AdamW, Group
+from .row_optimizers import LazyAdam, RowwiseAdagrad, merge_gradients
 from .rows import row_kernels
 from .settings import Training
 
@@ -33,7 +34,7 @@ class Steppable(Protocol):
 
 
 class Stepper:
-    """AdamW on the dense layers and row-wise Adagrad on the tables, after the backward pass.
+    """AdamW on the dense layers, and on the tables what the settings say, after the backward pass.
 
     Args:
         model: whose parameters are stepped.
@@ -56,9 +57,8 @@ class Stepper:
         self._tables = model.table_parameters()
         self._kernels = row_kernels(settings.engine)
         self._dense = AdamW(_dense_groups(model, settings, rates or {}), lr=settings.learning_rate)
-        self._rows = RowwiseAdagrad(
-            self._tables, lr=settings.table_learning_rate, kernels=self._kernels
-        )
+        rule = LazyAdam if settings.table_optimizer == "adam" else RowwiseAdagrad
+        self._rows = rule(self._tables, lr=settings.rate_of_tables, kernels=self._kernels)
         self._average = (
             WeightAverage(model, decay=settings.average, kernels=self._kernels)
             if settings.average
@@ -79,7 +79,7 @@ class Stepper:
         """Apply the gradients."""
         dense_factor, table_factor = self._factors()
         self._dense.lr = self.settings.learning_rate * dense_factor
-        self._rows.lr = self.settings.table_learning_rate * table_factor
+        self._rows.lr = self.settings.rate_of_tables * table_factor
         if self.settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._dense.parameters, self.settings.clip_norm)
         merge_gradients(self._tables, self._kernels)

@@ -369,8 +369,8 @@ def test_an_unknown_key_offers_the_nearest_one(tmp_path: Path) -> None:
         "exp.toml:31: there is no key `training.epoch`. Did you mean 'epochs'? Known: "
         "accumulate, average, batch_size, checkpoint_seconds, clip_norm, engine, epochs, "
         "evaluate_steps, keep_memory, keep_negatives, key_l2, learning_rate, max_steps, monitor, "
-        "patience, precision, schedule, seed, shuffle_rows, table_learning_rate, warmup_steps, "
-        "weight_decay."
+        "patience, precision, schedule, seed, shuffle_rows, table_learning_rate, table_optimizer, "
+        "warmup_steps, weight_decay."
     ]
 
 

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from plait.training.optimizers import AdamW, Group, RowwiseAdagrad, merge_gradients
+from plait.training.optimizers import AdamW, Group
+from plait.training.row_optimizers import (
+    LazyAdam,
+    RowOptimizer,
+    RowwiseAdagrad,
+    merge_gradients,
+)
 from plait.training.rows import row_kernels
 
 ROWS, WIDTH = 7, 3
@@ -113,7 +119,7 @@ def test_twenty_steps_follow_the_equations_and_untouched_rows_keep_their_bits() 
         merge_gradients([parameter])
         optimizer.step()
     assert_close(parameter.detach().double(), torch.tensor(weights), rtol=1e-5, atol=1e-6)
-    assert_close(optimizer.sums[parameter].double(), torch.tensor(sums), rtol=1e-5, atol=0)
+    assert_close(optimizer.state[parameter]["sum"].double(), torch.tensor(sums), rtol=1e-5, atol=0)
     assert torch.equal(parameter.detach()[-2:], first_bits[-2:])
 
 
@@ -144,6 +150,42 @@ def test_a_row_of_width_one_moves_as_in_torchs_adagrad() -> None:
     assert_close(ours.detach(), theirs.detach())
 
 
+def test_a_table_that_is_read_whole_moves_as_in_torchs_adam() -> None:
+    torch.manual_seed(0)
+    ours = nn.Parameter(torch.randn(ROWS, WIDTH))
+    theirs = nn.Parameter(ours.detach().clone())
+    first, second = LazyAdam([ours], lr=0.02), torch.optim.Adam([theirs], lr=0.02)
+    for _ in range(30):
+        theirs.grad = torch.randn(ROWS, WIDTH)
+        ours.grad = theirs.grad.to_sparse(1)
+        first.step()
+        second.step()
+    assert_close(ours.detach(), theirs.detach())
+
+
+def test_lazy_adam_follows_the_equations_on_touched_rows_and_leaves_the_others() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(ROWS, WIDTH))
+    weights, means, squares = start.copy(), np.zeros((ROWS, WIDTH)), np.zeros((ROWS, WIDTH))
+    parameter = nn.Parameter(torch.tensor(start, dtype=torch.float32))
+    first_bits = parameter.detach().clone()
+    optimizer = LazyAdam([parameter], lr=0.05, betas=(0.8, 0.95))
+    for count in range(1, 21):
+        rows = rng.integers(0, ROWS - 2, size=5).tolist()  # the last two are never touched
+        values = rng.normal(size=(5, WIDTH))
+        for row in set(rows):
+            gradient = sum(v for r, v in zip(rows, values, strict=True) if r == row)
+            means[row] = 0.8 * means[row] + 0.2 * gradient
+            squares[row] = 0.95 * squares[row] + 0.05 * gradient**2
+            mean, square = means[row] / (1 - 0.8**count), squares[row] / (1 - 0.95**count)
+            weights[row] -= 0.05 * mean / (np.sqrt(square) + 1e-8)
+        parameter.grad = sparse(rows, torch.tensor(values, dtype=torch.float32))
+        merge_gradients([parameter])
+        optimizer.step()
+    assert_close(parameter.detach().double(), torch.tensor(weights), rtol=1e-4, atol=1e-5)
+    assert torch.equal(parameter.detach()[-2:], first_bits[-2:])
+
+
 def test_dense_layers_move_with_the_bits_of_torchs_fused_adamw() -> None:
     def layers() -> list[nn.Parameter]:
         torch.manual_seed(0)
@@ -172,22 +214,27 @@ def test_dense_layers_move_with_the_bits_of_torchs_fused_adamw() -> None:
         assert torch.equal(one, other)
 
 
-def test_optimizers_go_on_with_the_same_bits() -> None:
-    def step(dense: nn.Parameter, table: nn.Parameter, adam: AdamW, rows: RowwiseAdagrad) -> None:
+KEPT = {RowwiseAdagrad: {"0.sum"}, LazyAdam: {"0.step", "0.mean", "0.square"}}
+
+
+@pytest.mark.parametrize("rule", KEPT)
+def test_optimizers_go_on_with_the_same_bits(rule: type[RowwiseAdagrad | LazyAdam]) -> None:
+    def step(dense: nn.Parameter, table: nn.Parameter, adam: AdamW, rows: RowOptimizer) -> None:
         dense.grad = dense.detach() + 1
         table.grad = (table.detach() + 1).to_sparse(1)
         adam.step()
         rows.step()
 
-    def make() -> tuple[nn.Parameter, nn.Parameter, AdamW, RowwiseAdagrad]:
+    def make() -> tuple[nn.Parameter, nn.Parameter, AdamW, RowOptimizer]:
         torch.manual_seed(0)
         dense, table = nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(4, 2))
-        return dense, table, AdamW([Group([dense])]), RowwiseAdagrad([table])
+        return dense, table, AdamW([Group([dense])]), rule([table])
 
     made = make()
     step(*made)
     states = [{n: t.clone() for n, t in one.state_dict().items()} for one in made[2:]]
-    assert [set(state) for state in states] == [{"0.step", "0.exp_avg", "0.exp_avg_sq"}, {"0.sum"}]
+    kept = [{"0.step", "0.exp_avg", "0.exp_avg_sq"}, KEPT[rule]]
+    assert [set(state) for state in states] == kept
     again = make()
     for parameter, moved in zip(again[:2], made[:2], strict=True):
         parameter.data.copy_(moved.data)
@@ -205,8 +252,9 @@ def test_parameters_without_a_gradient_stay() -> None:
     assert_close(parameter.detach(), torch.ones(2, 2))
 
 
-def test_a_dense_gradient_is_refused() -> None:
+@pytest.mark.parametrize("rule", KEPT)
+def test_a_dense_gradient_is_refused(rule: type[RowwiseAdagrad | LazyAdam]) -> None:
     parameter = nn.Parameter(torch.ones(2, 2))
     parameter.grad = torch.ones(2, 2)
     with pytest.raises(TypeError, match=r"needs row-sparse gradients; a dense one of shape \(2, 2"):
-        RowwiseAdagrad([parameter]).step()
+        rule([parameter]).step()

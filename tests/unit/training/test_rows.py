@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from plait.errors import MissingExtraError
 from plait.training import compiled_rows, rows
 from plait.training.averaging import WeightAverage
-from plait.training.optimizers import RowwiseAdagrad, merge_gradients
+from plait.training.row_optimizers import LazyAdam, RowwiseAdagrad, merge_gradients
 from plait.training.rows import RowKernels, row_kernels, stochastic_bfloat16, warm_up
 
 ENGINES: list[RowKernels] = [rows, compiled_rows]
@@ -43,15 +43,18 @@ def test_merging_sums_in_the_order_of_the_batch(
         assert torch.equal(value, wanted[place])
 
 
+Rule = type[RowwiseAdagrad | LazyAdam]
+
+
 class Trained:
     """A table with its optimizer and average, under one engine."""
 
-    def __init__(self, start: Tensor, kernels: RowKernels) -> None:
+    def __init__(self, start: Tensor, kernels: RowKernels, rule: Rule = RowwiseAdagrad) -> None:
         self.kernels = kernels
         self.model = nn.Module()
         self.model.table = nn.Parameter(start.clone())
         self.table = self.model.table
-        self.rows = RowwiseAdagrad([self.table], lr=0.05, kernels=kernels)
+        self.rows = rule([self.table], lr=0.05, kernels=kernels)
         self.average = WeightAverage(self.model, decay=0.95, kernels=kernels)
 
     def step(self, places: Tensor, values: Tensor) -> None:
@@ -67,17 +70,20 @@ class Trained:
         average = self.average.state_dict()
         return [
             self.table.detach(),
-            self.rows.sums[self.table],
+            *self.rows.state[self.table].values(),
             average["average.table"],
             average["last.table"],
         ]
 
 
+@pytest.mark.parametrize("rule", [RowwiseAdagrad, LazyAdam])
 @pytest.mark.parametrize("width", [1, 3, 16, 32])
-def test_one_update_agrees_from_the_same_state_for_two_hundred_steps(width: int) -> None:
+def test_one_update_agrees_from_the_same_state_for_two_hundred_steps(
+    width: int, rule: Rule
+) -> None:
     generator = torch.Generator().manual_seed(width)
     start = torch.randn(500, width, generator=generator)
-    ours, reference = Trained(start, compiled_rows), Trained(start, rows)
+    ours, reference = Trained(start, compiled_rows, rule), Trained(start, rows, rule)
     for _ in range(200):
         skewed = torch.rand(300, generator=generator).pow(3) * 490  # the last ten are never touched
         places, values = skewed.long(), torch.randn(300, width, generator=generator)
@@ -89,9 +95,10 @@ def test_one_update_agrees_from_the_same_state_for_two_hundred_steps(width: int)
     assert torch.equal(ours.table.detach()[-10:], start[-10:])
 
 
-def test_tables_that_the_kernels_do_not_know_go_to_torch() -> None:
+@pytest.mark.parametrize("rule", [RowwiseAdagrad, LazyAdam])
+def test_tables_that_the_kernels_do_not_know_go_to_torch(rule: Rule) -> None:
     for start in (torch.randn(9, 4, dtype=torch.float64), torch.randn(9, 4).bfloat16()):
-        ours, reference = Trained(start, compiled_rows), Trained(start, rows)
+        ours, reference = Trained(start, compiled_rows, rule), Trained(start, rows, rule)
         places, values = torch.tensor([3, 1, 3]), torch.ones(3, 4, dtype=start.dtype)
         for seed in range(3):
             for trained in (ours, reference):

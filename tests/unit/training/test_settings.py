@@ -61,3 +61,9 @@ def test_no_setting_may_be_negative(name: str) -> None:
 def test_monitor_weights_must_not_be_negative() -> None:
     with pytest.raises(ConfigurationError, match="`monitor` must hold weights of at least 0"):
         Training(monitor={"click": 1.0, "like": -1.0})
+
+
+def test_tables_have_a_rate_for_each_optimizer() -> None:
+    assert Training().rate_of_tables == 0.01
+    assert Training(table_optimizer="adam", learning_rate=0.002).rate_of_tables == 0.002
+    assert Training(table_optimizer="adam", table_learning_rate=0.05).rate_of_tables == 0.05

@@ -19,7 +19,8 @@ from plait.data.batch import Batch
 from plait.models import Fields, MultiTaskModel
 from plait.training import stepping
 from plait.training.averaging import WeightAverage
-from plait.training.optimizers import AdamW, RowwiseAdagrad
+from plait.training.optimizers import AdamW
+from plait.training.row_optimizers import RowOptimizer
 from plait.training.stepping import Stepper
 
 from .clock import Clock
@@ -37,7 +38,7 @@ _OF_THE_MODEL: Mapping[str, str] = {
 _OF_THE_STEP: tuple[tuple[object, Mapping[str, str]], ...] = (
     (Stepper, {"zero_grad": "other"}),
     (AdamW, {"step": "dense"}),
-    (RowwiseAdagrad, {"step": "tables"}),
+    (RowOptimizer, {"step": "tables"}),
     (stepping, {"merge_gradients": "tables"}),
     (WeightAverage, {"before_step": "average", "after_step": "average"}),
 )

@@ -23,7 +23,8 @@ from plait.studies.profile import Profile, first_thing, profile_experiment, prof
 from plait.studies.profile.building import log_of, model_of
 from plait.training import Training, stepping
 from plait.training.averaging import WeightAverage
-from plait.training.optimizers import AdamW, RowwiseAdagrad
+from plait.training.optimizers import AdamW
+from plait.training.row_optimizers import RowOptimizer
 from plait.training.stepping import Stepper
 
 MOMENT = 0.02
@@ -71,7 +72,7 @@ CULPRITS = {
     "slow averages": (WeightAverage, "after_step", "the optimizer, above all the averaged"),
     "a slow dense optimizer": (AdamW, "step", "the optimizer, above all the dense"),
     "a slow table optimizer": (
-        RowwiseAdagrad,
+        RowOptimizer,
         "step",
         "work on the tables, above all the optimizer of their rows",
     ),
