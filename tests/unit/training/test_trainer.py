@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -32,7 +33,7 @@ from plait.architectures import MMoE, SharedBottom, SingleTask
 from plait.balancing import Fixed
 from plait.data.batch import Batch
 from plait.errors import TrainingError, TrainingInterrupted, UnknownNameError
-from plait.models import MultiTaskModel
+from plait.models import MultiTaskModel, Precision
 from plait.tasks import Binary, Multiclass, Ranking, Task
 from plait.training import (
     Callback,
@@ -65,9 +66,11 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return make_data(tmp_path_factory.mktemp("every"), TASKS)
 
 
-def noisy_model(data: Data) -> MultiTaskModel:
+def noisy_model(data: Data, table_precision: Precision = "fp32") -> MultiTaskModel:
     """A model with everything random in training that there is."""
-    return make_model(data, dropout=0.2, id_dropout=0.1, unknown_rate=0.05)
+    return make_model(
+        data, dropout=0.2, id_dropout=0.1, unknown_rate=0.05, table_precision=table_precision
+    )
 
 
 def state_of(model: MultiTaskModel) -> dict[str, Tensor]:
@@ -177,19 +180,21 @@ def test_a_killed_and_resumed_run_gives_the_bits_of_one_that_never_was(
     assert without_times(history) == never_stopped[1]
 
 
+@pytest.mark.parametrize(("rule", "rounding"), [("adagrad", 1e-3), ("adam", 1e-2)])
 def test_the_compiled_engine_trains_alike_and_resumes_to_its_own_bits(
-    data: Data, tmp_path: Path
+    data: Data, tmp_path: Path, rule: Literal["adagrad", "adam"], rounding: float
 ) -> None:
-    compiled = replace(SETTINGS, engine="compiled")
+    in_torch = replace(SETTINGS, table_optimizer=rule)
+    compiled = replace(in_torch, engine="compiled")
     found: dict[str, dict[str, Tensor]] = {}
-    for settings in (SETTINGS, compiled):
+    for settings in (in_torch, compiled):
         model = make_model(data, architecture=MMoE, dropout=0.2)
         Trainer(model, settings).fit(data.train, data.valid)
         found[settings.engine] = state_of(model)
     for name, tensor in found["torch"].items():
         # Rounding grows over a whole training, and how much depends on the processor; step by
-        # step the engines are held to 1e-6 in test_compiled_rows.py.
-        assert_close(found["compiled"][name], tensor, rtol=1e-3, atol=1e-3)
+        # step the engines are held to 1e-6 in test_rows.py.
+        assert_close(found["compiled"][name], tensor, rtol=rounding, atol=rounding)
     model = make_model(data, architecture=MMoE, dropout=0.2)
     with pytest.raises(KillError):
         Trainer(model, compiled, callbacks=[At(3, kill)], folder=tmp_path).fit(
@@ -198,6 +203,22 @@ def test_the_compiled_engine_trains_alike_and_resumes_to_its_own_bits(
     model = make_model(data, architecture=MMoE, dropout=0.2)
     Trainer(model, compiled, folder=tmp_path).fit(data.train, data.valid)
     assert same_bits(state_of(model), found["compiled"])
+
+
+def test_a_run_with_adam_on_tables_in_bfloat16_resumes_to_the_same_bits(
+    data: Data, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, table_optimizer="adam")
+    whole, first, second = (noisy_model(data, table_precision="bf16") for _ in range(3))
+    Trainer(whole, settings).fit(data.train, data.valid)
+    with pytest.raises(KillError):
+        Trainer(first, settings, callbacks=[At(5, kill)], folder=tmp_path).fit(
+            data.train, data.valid
+        )
+    Trainer(second, settings, folder=tmp_path).fit(data.train, data.valid)
+    assert same_bits(state_of(second), state_of(whole))
+    start = state_of(noisy_model(data, table_precision="bf16"))
+    assert not same_bits(state_of(second), start)
 
 
 def test_a_run_that_was_killed_while_it_was_judged_goes_on_alike(
