@@ -128,7 +128,6 @@ def warm_up(engine: str) -> Thread | None:
 
 def _import_kernels() -> None:
     import_module("plait.training.compiled_rows")
-    import_module("plait.modules.compiled_mixing")
 
 
 def merge(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from plait.modules import team
+from plait.modules import kernels, team
 from plait.modules.compiled_mixing import mixed, unmixed
 from plait.training import compiled_rows
 
@@ -70,31 +74,48 @@ def test_without_torchs_team_the_caller_does_all(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="torch has GNU's OpenMP on Linux alone")
-def test_each_thread_of_torch_has_a_part() -> None:
+@pytest.mark.parametrize(("limit", "wanted"), [("8", [50, 50, 50, 50]), ("1", [50, 50, 100, 0])])
+def test_each_thread_of_torch_has_a_part(limit: str, wanted: list[int]) -> None:
+    """Where the system gives fewer threads than torch asks for, these do all the work."""
     source = (
         "import torch, numba\n"
-        "from plait.modules import team\n"
+        "from plait.modules import kernels, team\n"
         "torch.set_num_threads(2)\n"
-        "@numba.cfunc(team.KERNEL)\n"
+        "@numba.cfunc(kernels.KERNEL)\n"
         "def note(place):\n"
-        "    told = team.numbers_at(place)\n"
-        "    part, parts = team.take_part(place)\n"
-        "    team.ids(told[2], parts)[part] += 1 + part\n"
-        "seen = torch.zeros(2, dtype=torch.int64)\n"
+        "    told = kernels.numbers_at(place)\n"
+        "    part, parts = kernels.take_part(place)\n"
+        "    first, last = kernels.bounds(part, parts, 2)\n"
+        "    for row in range(first, last):\n"
+        "        kernels.ids(told[2], 4)[row] += 1\n"
+        "        kernels.ids(told[2], 4)[2 + part] += 1\n"
+        "seen = torch.zeros(4, dtype=torch.int64)\n"
         "for _ in range(50):\n"
         "    torch.randn(200, 200) @ torch.randn(200, 200)\n"
         "    team.in_parts(note, [seen])\n"
         "print(seen.tolist())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", source],
+        env={**os.environ, "OMP_THREAD_LIMIT": limit},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
-    assert done.stdout.strip() == "[50, 100]"
+    assert json.loads(done.stdout) == wanted
 
 
 def test_parts_cover_all_rows_once() -> None:
     for rows in (0, 1, 5, 64):
         for parts in (1, 2, 3, 8):
-            ends = [team.bounds(part, parts, rows) for part in range(parts)]
+            ends = [kernels.bounds(part, parts, rows) for part in range(parts)]
             covered = [row for first, last in ends for row in range(first, last)]
             assert covered == list(range(rows))
+
+
+def test_all_that_is_compiled_stands_in_one_file() -> None:
+    """Numba's cache knows the file of a kernel alone: what it calls elsewhere would grow stale."""
+    source = Path(team.__file__).parents[1]
+    found = [p for p in source.rglob("*.py") if re.search(r"^(import|from) numba", p.read_text())]
+    assert [path.name for path in found] == ["kernels.py"]

@@ -117,7 +117,9 @@ def test_without_numba_the_compiled_engine_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "plait.training.compiled_rows")
+    for name in ("plait.training.compiled_rows", "plait.modules.kernels"):
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("plait.modules.kernels")
     assert row_kernels("torch") is rows
     for ask in (row_kernels, warm_up):
         with pytest.raises(MissingExtraError, match=r"numba.*plait\[fast\]"):
@@ -130,7 +132,7 @@ def test_warming_up_fetches_the_kernels_beside_other_work() -> None:
         "from plait.training import warm_up\n"
         "assert warm_up('torch') is None\n"
         "warm_up('compiled').join()\n"
-        "wanted = {'plait.training.compiled_rows', 'plait.modules.compiled_mixing'}\n"
+        "wanted = {'plait.training.compiled_rows', 'plait.modules.kernels'}\n"
         "print(wanted <= set(sys.modules))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,292 @@
+"""The kernels of the compiled engine, and how they read what they are told (`team`).
+
+Importing this file compiles them, or loads them from numba's cache. All stand in one file with all
+that they call: numba goes by what it compiled before as long as the file of a kernel is the same,
+whatever became of other files.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, register_jitable
+from numba.np.numpy_support import carray
+from numpy.typing import NDArray
+
+__all__ = ["adagrad", "adam", "bounds", "catch_up", "find", "follow", "mix", "sum_rows", "unmix"]
+
+Place = ctypes.c_void_p
+Generated = tuple[object, Callable[..., ir.Value]]
+Ids = NDArray[np.int64]
+Shorts = NDArray[np.int32]
+
+KERNEL = "void(voidptr)"
+"""The signature of a kernel."""
+ROWS_AT_ONCE = 16
+"""What is added up for so many rows stays near the processor."""
+
+
+def _as_pointer(typing: object, address: object) -> Generated:
+    """A whole number as an address."""
+
+    def generate(
+        context: object, builder: ir.IRBuilder, signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), generate
+
+
+def _call(typing: object, address: object) -> Generated:
+    """What the function at an address says: a C function of nothing, to an int."""
+
+    def generate(
+        context: object, builder: ir.IRBuilder, signature: object, arguments: Sequence[ir.Value]
+    ) -> ir.Value:
+        kind = ir.FunctionType(ir.IntType(32), [])
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [])
+
+    return types.int32(types.int64), generate
+
+
+_pointer = cast("Callable[[int], Place]", intrinsic(_as_pointer))
+_asked = cast("Callable[[int], int]", intrinsic(_call))
+
+
+@register_jitable
+def take_part(place: Place) -> tuple[int, int]:
+    """Which part of the work a call of a kernel does, and of how many."""
+    told = numbers_at(place)
+    if told[0] == 0:
+        return 0, 1
+    return _asked(told[0]), _asked(told[1])
+
+
+@register_jitable
+def bounds(part: int, parts: int, rows: int) -> tuple[int, int]:
+    """The first row of a part, and the first behind it."""
+    return rows * part // parts, rows * (part + 1) // parts
+
+
+@register_jitable
+def numbers_at(place: Place) -> NDArray[np.int64]:
+    """What a kernel was told, from the two numbers that `in_parts` puts first."""
+    return carray(place, (1 << 16,), np.int64)
+
+
+@register_jitable
+def matrix(address: int, rows: int, width: int) -> NDArray[np.float32]:
+    """The float32 `[rows, width]` at an address."""
+    return carray(_pointer(address), (rows, width), np.float32)
+
+
+@register_jitable
+def floats(address: int, number: int) -> NDArray[np.float32]:
+    """The float32 `[number]` at an address."""
+    return carray(_pointer(address), (number,), np.float32)
+
+
+@register_jitable
+def ids(address: int, number: int) -> NDArray[np.int64]:
+    """The int64 `[number]` at an address."""
+    return carray(_pointer(address), (number,), np.int64)
+
+
+@register_jitable
+def doubles(address: int, number: int) -> NDArray[np.float64]:
+    """The float64 `[number]` at an address."""
+    return carray(_pointer(address), (number,), np.float64)
+
+
+@register_jitable
+def shorts(address: int, number: int) -> NDArray[np.int32]:
+    """The int32 `[number]` at an address."""
+    return carray(_pointer(address), (number,), np.int32)
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def mix(place: Place) -> None:
+    """Weighted sums of experts: `compiled_mixing.mixed`."""
+    told = numbers_at(place)
+    rows, width, num_experts = told[2], told[3], told[4]
+    weights = matrix(told[5], rows, num_experts)
+    found = matrix(told[6], rows, width)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, rows)
+    for begin in range(first, last, ROWS_AT_ONCE):
+        end = min(begin + ROWS_AT_ONCE, last)
+        for number in range(num_experts):
+            expert = matrix(told[7 + number], rows, width)
+            for row in range(begin, end):
+                share = weights[row, number]
+                if number == 0:
+                    for column in range(width):
+                        found[row, column] = share * expert[row, column]
+                else:
+                    for column in range(width):
+                        found[row, column] += share * expert[row, column]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def unmix(place: Place) -> None:
+    """Gradients of logits and experts: `compiled_mixing.unmixed`."""
+    told = numbers_at(place)
+    rows, width, num_experts = told[2], told[3], told[4]
+    weights = matrix(told[5], rows, num_experts)
+    gradient = matrix(told[6], rows, width)
+    to_logits = matrix(told[7], rows, num_experts)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, rows)
+    for begin in range(first, last, ROWS_AT_ONCE):
+        end = min(begin + ROWS_AT_ONCE, last)
+        for number in range(num_experts):
+            expert = matrix(told[8 + number], rows, width)
+            to_expert = matrix(told[8 + num_experts + number], rows, width)
+            for row in range(begin, end):
+                share = weights[row, number]
+                product = np.float32(0.0)
+                for column in range(width):
+                    product += gradient[row, column] * expert[row, column]
+                    to_expert[row, column] = share * gradient[row, column]
+                to_logits[row, number] = product
+        for row in range(begin, end):  # through the softmax
+            mean = np.float32(0.0)
+            for number in range(num_experts):
+                mean += weights[row, number] * to_logits[row, number]
+            for number in range(num_experts):
+                to_logits[row, number] = weights[row, number] * (to_logits[row, number] - mean)
+
+
+@numba.njit("int64(int64[::1], int32[::1], int64[::1], int32[::1])", cache=True, nogil=True)
+def find(rows: Ids, slots: Shorts, distinct: Ids, places: Shorts) -> int:
+    """Each row's place among the distinct ones, by open addressing; how many these are.
+
+    Where a row comes for the first time, what is noted is -1 less the place.
+    """
+    last = len(slots) - 1
+    found = 0
+    for number in range(len(rows)):
+        row = rows[number]
+        at = ((row * 0x9E3779B97F4A7C15) >> 32) & last
+        while slots[at] >= 0 and distinct[slots[at]] != row:
+            at = (at + 1) & last
+        if slots[at] < 0:
+            slots[at] = found
+            distinct[found] = row
+            places[number] = -1 - found
+            found += 1
+        else:
+            places[number] = slots[at]
+    return found
+
+
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def sum_rows(place: Place) -> None:
+    """The values of each row, added up in the order of the batch."""
+    told = numbers_at(place)
+    number, width = told[2], told[3]
+    values, places = matrix(told[4], number, width), shorts(told[5], number)
+    summed = matrix(told[6], number, width)
+    part, parts = take_part(place)
+    for one in range(number):
+        at = places[one]
+        is_first = at < 0
+        if is_first:
+            at = -1 - at
+        if at % parts != part:
+            continue
+        if is_first:
+            for column in range(width):
+                summed[at, column] = values[one, column]
+        else:
+            for column in range(width):
+                summed[at, column] += values[one, column]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def adagrad(place: Place) -> None:
+    """A step on distinct rows: `rows.adagrad`."""
+    told = numbers_at(place)
+    number, width, num_rows = told[2], told[3], told[4]
+    weight, sums = matrix(told[5], num_rows, width), floats(told[6], num_rows)
+    rows, gradient = ids(told[7], number), matrix(told[8], number, width)
+    rate, eps = doubles(told[9], 2)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
+        square = np.float32(0.0)
+        for column in range(width):
+            square += gradient[one, column] * gradient[one, column]
+        sums[row] += square / np.float32(width)
+        step = np.float32(-rate / (np.sqrt(sums[row]) + eps))
+        for column in range(width):
+            weight[row, column] += step * gradient[one, column]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def adam(place: Place) -> None:
+    """A step on distinct rows: `rows.adam`."""
+    told = numbers_at(place)
+    number, width, num_rows = told[2], told[3], told[4]
+    weight, mean = matrix(told[5], num_rows, width), matrix(told[6], num_rows, width)
+    square = matrix(told[7], num_rows, width)
+    rows, gradient = ids(told[8], number), matrix(told[9], number, width)
+    first_beta, second_beta, eps, step, root = doubles(told[10], 5)
+    to_mean, to_square = np.float32(1 - first_beta), np.float32(1 - second_beta)
+    kept, least = np.float32(second_beta), np.float32(eps)
+    rate, share = np.float32(step), np.float32(1 / root)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
+        for column in range(width):
+            value = gradient[one, column]
+            mean[row, column] += to_mean * (value - mean[row, column])
+            square[row, column] = kept * square[row, column] + to_square * value * value
+            below = np.sqrt(square[row, column]) * share + least
+            weight[row, column] += rate * mean[row, column] / below
+
+
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def catch_up(place: Place) -> None:
+    """Averages of distinct rows up to now: `rows.catch_up`."""
+    told = numbers_at(place)
+    number, num_rows, width = told[2], told[3], told[4]
+    weight, average = matrix(told[5], num_rows, width), matrix(told[6], num_rows, width)
+    last_steps, rows = shorts(told[7], num_rows), ids(told[8], number)
+    passed = doubles(told[10], told[9])
+    now = told[9] - 1
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
+        factor = np.float32(np.exp(passed[now] - passed[last_steps[row]]))
+        for column in range(width):
+            current = weight[row, column]
+            average[row, column] = current + (average[row, column] - current) * factor
+        last_steps[row] = now
+
+
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def follow(place: Place) -> None:
+    """Averages of distinct rows after a step: `rows.follow`."""
+    told = numbers_at(place)
+    number, num_rows, width = told[2], told[3], told[4]
+    weight, average = matrix(told[5], num_rows, width), matrix(told[6], num_rows, width)
+    last_steps, rows = shorts(told[7], num_rows), ids(told[8], number)
+    share = np.float32(doubles(told[9], 1)[0])
+    now = told[10]
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, number)
+    for one in range(first, last):
+        row = rows[one]
+        for column in range(width):
+            average[row, column] += share * (weight[row, column] - average[row, column])
+        last_steps[row] = now
