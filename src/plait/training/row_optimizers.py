@@ -93,7 +93,7 @@ class RowOptimizer(ABC):
         self,
         parameters: Iterable[Tensor],
         *,
-        lr: float,
+        lr: float = 0.01,
         eps: float = 1e-8,
         kernels: RowKernels | None = None,
     ) -> None:
@@ -154,16 +154,6 @@ class RowwiseAdagrad(RowOptimizer):
 
     Args and errors are those of `RowOptimizer`.
     """
-
-    def __init__(
-        self,
-        parameters: Iterable[Tensor],
-        *,
-        lr: float = 0.01,
-        eps: float = 1e-8,
-        kernels: RowKernels | None = None,
-    ) -> None:
-        super().__init__(parameters, lr=lr, eps=eps, kernels=kernels)
 
     def _new_state(self, parameter: Tensor) -> dict[str, Tensor]:
         return {"sum": parameter.new_zeros(len(parameter), dtype=_whole(parameter))}
