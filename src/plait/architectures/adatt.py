@@ -53,6 +53,7 @@ class AdaTT(Architecture):
         ArchitectureError: no level, no own expert, or a width that is not positive.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "there are many tasks, and experts of one may help another"
 
     def __init__(

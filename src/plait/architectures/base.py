@@ -22,7 +22,8 @@ class Encoded(NamedTuple):
     """What `encode` gives to `share`.
 
     Attributes:
-        main: `[B, D]`, all shared features side by side, after the interaction.
+        main: `[B, D]`, all shared features side by side, after the interaction. In parts where the
+            structure says that it `reads_parts`; `plait.modules.whole` makes one tensor of them.
         per_task: `[B, D_k]` by task: features that only some tasks may read, then what the product
             of user and item gives to the task. They go past the shared network, straight to the
             tower.
@@ -33,7 +34,7 @@ class Encoded(NamedTuple):
             from tables that belong to the task alone.
     """
 
-    main: Tensor
+    main: Tensor | PartlyLearnt
     per_task: Mapping[str, Tensor] = {}
     tokens: Tensor | None = None
     context: Tensor | None = None
@@ -46,12 +47,12 @@ class Shared(NamedTuple):
 
     Attributes:
         experts: outputs of the experts, each `[B, H]`.
-        gate_inputs: what the gates of `split` read, each `[B, D]`.
+        gate_inputs: what the gates of `split` read, each `[B, D]`, in parts where `main` is.
         per_task: passed on from `Encoded`.
     """
 
     experts: tuple[Tensor, ...]
-    gate_inputs: tuple[Tensor, ...] = ()
+    gate_inputs: tuple[Tensor | PartlyLearnt, ...] = ()
     per_task: Mapping[str, Tensor] = {}
 
 
@@ -115,6 +116,8 @@ class Architecture(nn.Module, ABC):
 
     Attributes:
         needs: what it asks of `encode` besides `Encoded.main`.
+        reads_parts: whether its first layers are `plait.modules` layers that read `parts` of
+            `Encoded.main`, so that known numbers need not be written out.
         when: when to try it, in a few words.
         widths: sizes of its inputs.
         tasks: names of the tasks, in order.
@@ -124,6 +127,7 @@ class Architecture(nn.Module, ABC):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
+    reads_parts: ClassVar[bool] = False
     when: ClassVar[str] = ""
 
     def __init__(self, widths: Widths, tasks: Sequence[str]) -> None:
@@ -147,9 +151,9 @@ class Architecture(nn.Module, ABC):
         """
         return dict(settings)
 
-    def parts(self, main: Tensor) -> Tensor | PartlyLearnt:
-        """`Encoded.main` for a first layer: in its two parts where that saves a backward pass."""
-        return partly_learnt(main, self.widths.learnt)
+    def parts(self, main: Tensor | PartlyLearnt) -> Tensor | PartlyLearnt:
+        """`Encoded.main` for a first layer: in its parts where that saves a backward pass."""
+        return partly_learnt(main, self.widths.learnt) if isinstance(main, Tensor) else main
 
     @abstractmethod
     def share(self, encoded: Encoded) -> Shared:

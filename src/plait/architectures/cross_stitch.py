@@ -47,6 +47,7 @@ class CrossStitch(Architecture):
         ArchitectureError: no layer, a width that is not positive, or `own` outside 0 to 1.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "two or three tasks, and you want to see how much they exchange"
 
     def __init__(

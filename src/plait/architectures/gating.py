@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.errors import ArchitectureError
-from plait.modules import GateUnit
+from plait.modules import GateUnit, whole
 
 from .base import Encoded, Need, Widths, check_needs
 from .pepnet import SCENARIO_WIDTH
@@ -94,7 +94,7 @@ class ScenarioGate(Gate):
             return read * factors
 
         own = {task: scaled(read) for task, read in encoded.own.items()}
-        return encoded._replace(main=scaled(encoded.main), own=own)
+        return encoded._replace(main=scaled(whole(encoded.main)), own=own)
 
 
 class PersonalGates(Gate):
@@ -156,7 +156,7 @@ class LayerGates(nn.Module):
     def inputs(self, encoded: Encoded) -> Tensor:
         """What `forward` reads `[B, C + D]`: the prior, and the input without its gradient."""
         assert encoded.context is not None
-        return torch.cat([encoded.context, encoded.main.detach()], dim=1)
+        return torch.cat([encoded.context, whole(encoded.main).detach()], dim=1)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Factors `[B, width]` for each layer."""

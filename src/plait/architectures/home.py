@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plait.errors import ArchitectureError, UnknownNameError
-from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, mix
+from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, mix, whole
 
 from .base import Architecture, Encoded, Shared, Widths
 from .mmoe import expert_names, named_mass
@@ -127,7 +127,7 @@ class HoME(Architecture):
         The experts stand in this order: global ones, those of the first group, and so on; what they
         read is `z_0`, and then `z_g` group by group.
         """
-        common, of_groups = self._first_level(encoded.main)
+        common, of_groups = self._first_level(whole(encoded.main))
         outputs = [self.world(common)]
         banks = zip(self.group_experts_above, of_groups, strict=True)
         outputs += [bank(read) for bank, read in banks]
@@ -135,7 +135,7 @@ class HoME(Architecture):
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's mixture of global experts, those of its group and its own; its self gate."""
-        common, *of_groups = shared.gate_inputs
+        common, *of_groups = map(whole, shared.gate_inputs)
         world = shared.experts[: self.shared_experts]
         found = {}
         for task, unit in zip(self.tasks, self.task_units, strict=True):
@@ -153,12 +153,13 @@ class HoME(Architecture):
         The self gates are not in it: an own expert that its gate gives nothing may still be used.
         """
         world = expert_names("shared", self.shared_experts)
-        common, of_groups = self._first_level(encoded.main)
-        masses = {"level 1, shared": named_mass(self.first_gate.mass(encoded.main), world)}
+        main = whole(encoded.main)
+        common, of_groups = self._first_level(main)
+        masses = {"level 1, shared": named_mass(self.first_gate.mass(main), world)}
         own = {name: expert_names(f"group {name}", self.group_experts) for name in self._groups}
         for (name, experts), unit in zip(own.items(), self.group_units, strict=True):
             assert isinstance(unit, _Unit)
-            mass = unit.gate.mass(encoded.main)
+            mass = unit.gate.mass(main)
             masses[f"level 1, group {name}"] = named_mass(mass, [*world, *experts])
         for task, unit in zip(self.tasks, self.task_units, strict=True):
             assert isinstance(unit, _Unit)

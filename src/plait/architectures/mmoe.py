@@ -38,6 +38,7 @@ class MMoE(Architecture):
         ArchitectureError: no expert, or a width that is not positive.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "first: it is the default"
 
     def __init__(
@@ -107,6 +108,7 @@ class OMoE(Architecture):
         ArchitectureError: no expert, or a width that is not positive.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "you want to know what MMoE's gates are worth"
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from plait.modules import MLP, GateUnit
+from plait.modules import MLP, GateUnit, whole
 
 from .base import Architecture, Encoded, Need, Shared, Widths
 
@@ -74,7 +74,7 @@ class PPNet(Architecture):
     def share(self, encoded: Encoded) -> Shared:
         """The input, and the prior that the gates read."""
         assert encoded.context is not None
-        return Shared((encoded.main,), (encoded.context,))
+        return Shared((whole(encoded.main),), (encoded.context,))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """To each task what its gated network gives."""
@@ -131,8 +131,8 @@ class PEPNet(PPNet):
         """The input as the scenario scales it, and the prior that the gates read."""
         assert encoded.context is not None
         assert encoded.scenario is not None
-        factors = self.gate(self.scenarios(encoded.scenario), encoded.main.detach())
-        return Shared((encoded.main * factors,), (encoded.context,))
+        factors = self.gate(self.scenarios(encoded.scenario), whole(encoded.main).detach())
+        return Shared((whole(encoded.main) * factors,), (encoded.context,))
 
 
 SCENARIO_WIDTH = 16

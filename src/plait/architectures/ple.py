@@ -44,6 +44,7 @@ class PLE(Architecture):
         ArchitectureError: no level, no shared expert, or a width that is not positive.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "there are three or more loosely related tasks"
 
     def __init__(

@@ -40,6 +40,7 @@ class SharedBottom(Architecture):
         ArchitectureError: a width that is not positive.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "time counts: one pass for any number of tasks"
 
     def __init__(

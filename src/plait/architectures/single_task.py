@@ -38,6 +38,7 @@ class SingleTask(Architecture):
         ArchitectureError: a width that is not positive, or no such capacity.
     """
 
+    reads_parts: ClassVar[bool] = True
     when: ClassVar[str] = "always: it is the baseline"
 
     def __init__(

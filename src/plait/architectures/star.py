@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plait.errors import ArchitectureError
-from plait.modules import MLP, Dropout
+from plait.modules import MLP, Dropout, whole
 
 from .base import Architecture, Encoded, Need, Shared, Widths
 
@@ -95,9 +95,9 @@ class STAR(Architecture):
         # A program of fixed shapes cannot sort its rows by what they hold.
         fixed = torch.compiler.is_compiling()
         run = self.run_all_on_all if fixed else self.run_each_on_its_own
-        output = run(encoded.main, scenario)
+        output = run(whole(encoded.main), scenario)
         if self.beside is not None:
-            output = output + self.beside(encoded.main, scenario)
+            output = output + self.beside(whole(encoded.main), scenario)
         return Shared((output,))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:

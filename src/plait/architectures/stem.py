@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.errors import ArchitectureError
-from plait.modules import ExpertBank, SoftmaxGate, mix
+from plait.modules import ExpertBank, SoftmaxGate, mix, whole
 
 from .base import Architecture, Encoded, Need, Shared, Widths
 from .mmoe import expert_names, named_mass
@@ -91,7 +91,7 @@ class STEM(Architecture):
         outputs = [bank(self.parts(read)) for bank, read in zip(self.own, own, strict=True)]
         outputs.append(self.shared(self.parts(encoded.main)))
         experts = tuple(output for bank in outputs for output in bank)
-        return Shared(experts, tuple(read + encoded.main for read in own))
+        return Shared(experts, tuple(read + whole(encoded.main) for read in own))
 
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's mixture of all experts; those of other tasks learn nothing from it."""
@@ -114,7 +114,7 @@ class STEM(Architecture):
         masses = {}
         for task, gate in zip(self.tasks, self.gates, strict=True):
             assert isinstance(gate, SoftmaxGate)
-            masses[task] = named_mass(gate.mass(encoded.own[task] + encoded.main), names)
+            masses[task] = named_mass(gate.mass(encoded.own[task] + whole(encoded.main)), names)
         return masses
 
     def _learns(self, task: int, place: int) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from plait.architectures import Widths
+from plait.architectures import Need, Widths
 from plait.data.batch import Layout, Number
 from plait.errors import TaskError, UnknownNameError
 from plait.modules import Run
+from plait.modules.pieces import encoded
 from plait.tasks import Task
+
+LEAST_PIECES = 8
+"""Numbers of so many pieces, in the mean, are less work where they are not written out."""
 
 TOKEN_WIDTH = 16
 """Width of a token: entries of any width are projected to it where an architecture needs tokens."""
@@ -125,17 +128,24 @@ def encode_numbers(
     Features of as many pieces that stand one after another are one run `[B, n * (2 + pieces)]`.
     """
     columns = numbers.view(numbers.shape[0], len(layout.numbers), 3)  # [B, M, 3]
-    most = max((number.num_pieces for number in layout.numbers), default=0)
-    piece = torch.arange(most, device=numbers.device, dtype=numbers.dtype)
-    encoded: dict[Run, Tensor] = {}
+    found: dict[Run, Tensor] = {}
     at = 0
     for run in number_runs(layout, alone=alone):
-        part = columns[:, at : at + len(run)]
-        pieces = layout.numbers[at].num_pieces
-        filled = (part[:, :, 1:2] - piece[:pieces]).clamp(0.0, 1.0)  # [B, n, P]
-        encoded[run] = torch.cat([part[:, :, 0::2], filled], dim=2).flatten(1)
+        found[run] = encoded(columns[:, at : at + len(run)], layout.numbers[at].num_pieces)
         at += len(run)
-    return encoded
+    return found
+
+
+def counts_read_so(layout: Layout, visible: Visible, needs: Collection[Need]) -> tuple[int, ...]:
+    """How many pieces each number has, where layers may read them all as they came; else nothing.
+
+    That is where all tasks read all numbers, nobody wants their encodings by themselves, and there
+    are pieces enough for sums between two edges to be less work.
+    """
+    counts = tuple(number.num_pieces for number in layout.numbers)
+    all_shared = all(number.name in visible.shared for number in layout.numbers)
+    pays = sum(counts) >= LEAST_PIECES * len(counts)
+    return counts if all_shared and pays and "tokens" not in needs else ()
 
 
 def number_runs(layout: Layout, *, alone: Collection[str] = ()) -> list[Run]:

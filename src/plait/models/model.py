@@ -17,14 +17,17 @@ from plait.architectures import Encoded, Gate, Link, MMoE, Shared
 from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, head_for
-from plait.modules import ListVectors, Run, Tables, mean_pool
+from plait.modules import ListVectors, PartlyLearnt, Run, Tables, mean_pool, whole, worth_parting
+from plait.modules.engine import is_plain, may_compile
 from plait.modules.interactions import Entry, Interacted
+from plait.modules.pieces import Pieces
 from plait.modules.terms import Term
 from plait.tasks import Task, check_tasks
 
 from .cutting import apart
 from .entries import (
     TOKEN_WIDTH,
+    counts_read_so,
     encode_numbers,
     entry_widths,
     key_entries,
@@ -121,7 +124,7 @@ class MultiTaskModel(nn.Module):
         apart = {*self._keys, *(self.sequences.targets.values() if self.sequences else ())}
         self._alone = {*apart, *widths} - ({*shared} - apart)
         self.tables = Tables(layout.tables, layout.ids, layout.lists, alone=self._alone)
-        sizes = main_widths(layout, shared, widths)
+        first = sizes = main_widths(layout, shared, widths)
         self._learnt = sizes.learnt
         self.interaction = None
         if interaction is not None:
@@ -137,6 +140,12 @@ class MultiTaskModel(nn.Module):
         for gate in self._gates():
             sizes = gate.build(sizes)
         self.architecture = architecture(sizes, tuple(self.tasks))
+        self._in_parts = (  # nothing may stand before the structure that reads or scales it all
+            self.architecture.reads_parts
+            and not (preference or self.interaction or gates)
+            and worth_parting(learnt=first.learnt, width=first.main)
+        )
+        self._counts = counts_read_so(layout, self._visible, self.architecture.needs)
         width = self.architecture.out_features
         self.preference_gates = (
             PreferenceGates(len(self.tasks), read, width) if preference else None
@@ -211,8 +220,13 @@ class MultiTaskModel(nn.Module):
         assert isinstance(tower, Tower)
         return tower
 
-    def lookup(self, batch: Batch) -> Fields:
-        """Vectors of every field."""
+    def lookup(self, batch: Batch, *, for_layers: bool = False) -> Fields:
+        """Vectors of every field.
+
+        Args:
+            batch: the rows.
+            for_layers: leave out what nobody reads but layers that do as well without it.
+        """
         ids = batch.ids
         if self.training and self.unknown_rate > 0 and ids.shape[1]:
             dropped = torch.rand(ids.shape, device=ids.device) < self.unknown_rate
@@ -220,7 +234,9 @@ class MultiTaskModel(nn.Module):
             ids = ids.masked_fill(dropped & known & self.get_buffer("_may_drop"), UNKNOWN)
         found: tuple[dict[Run, Tensor], dict[str, ListVectors]] = self.tables(ids, batch.lists)
         runs, lists = found
-        runs.update(encode_numbers(batch.numbers, self.layout, alone=self._alone))
+        pieces = self._pieces(batch.numbers) if for_layers else None
+        if pieces is None:
+            runs.update(encode_numbers(batch.numbers, self.layout, alone=self._alone))
         runs.update({(name,): vector for name, vector in batch.vectors.items()})
         for tables in self.key_tables:
             runs.update(tables.lookup(ids))
@@ -239,7 +255,7 @@ class MultiTaskModel(nn.Module):
         own = {
             task: Fields(*tables(ids, batch.lists)) for task, tables in self.tables_by_task.items()
         }
-        return Fields(runs, lists, scenario, own)
+        return Fields(runs, lists, scenario, own, pieces)
 
     def encode(self, fields: Fields) -> Encoded:
         """The features, after they have met: `main` for all tasks, `per_task` hidden from some.
@@ -252,7 +268,7 @@ class MultiTaskModel(nn.Module):
         """
         kept = self._keys_kept(fields)
         runs = self._flat(fields, kept)
-        main = self._side_by_side(runs)  # [B, D]
+        main = self._main(fields, runs)
         per_task = {
             task: torch.cat([runs[name,] for name in own], dim=1)  # [B, D_k]
             for task, own in self._visible.per_task.items()
@@ -265,6 +281,7 @@ class MultiTaskModel(nn.Module):
                 own_inputs = [per_task[task]] if task in per_task else []
                 per_task[task] = torch.cat([*own_inputs, term.inputs(product, runs)], dim=1)
         if self.interaction is not None:
+            assert isinstance(main, Tensor)
             met: Interacted = self.interaction(main)
             own_known = self._own_known(runs)
             for task, late in self.late_terms.items():
@@ -275,9 +292,11 @@ class MultiTaskModel(nn.Module):
         self._add_terms(per_task, runs)
         own = {task: self._own_input(fields, each, kept) for task, each in fields.own.items()}
         needs = {*self.architecture.needs, *(n for gate in self._gates() for n in gate.needs)}
+        if self.preference_gates is not None:
+            main = self.preference_gates.scale_input(whole(main))
         context = [runs[name,] for name in self._keys if name in self._visible.shared]
         encoded = Encoded(
-            main if self.preference_gates is None else self.preference_gates.scale_input(main),
+            main,
             per_task=per_task,
             tokens=self._tokens(Fields(runs, {}).vectors) if "tokens" in needs else None,
             context=torch.cat(context, dim=1) if "context" in needs else None,
@@ -350,7 +369,7 @@ class MultiTaskModel(nn.Module):
 
     def trace(self, batch: Batch) -> Trace:
         """All stages up to `split`, with the tensors in between."""
-        fields = apart("tables", self.lookup(batch))
+        fields = apart("tables", self.lookup(batch, for_layers=True))
         encoded = apart("encoded", self.encode(fields))
         shared = apart("shared", self.share(encoded))
         return Trace(fields, encoded, shared, self.split(shared))
@@ -441,6 +460,12 @@ class MultiTaskModel(nn.Module):
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
             self.tower_of(name).last.bias.data.copy_(bias)
 
+    def _pieces(self, numbers: Tensor) -> Pieces | None:
+        """All numbers of a batch as they came, where the structure reads them so."""
+        if not self._in_parts or not self._counts or not may_compile(numbers) or is_plain():
+            return None
+        return Pieces.of(numbers, self._counts)
+
     def _keys_kept(self, fields: Fields) -> dict[str, Tensor]:
         """On which rows the deep network sees a user's or item's vector, `[B, 1]` by column."""
         if not self.training or self.id_dropout <= 0:
@@ -464,11 +489,32 @@ class MultiTaskModel(nn.Module):
             runs.update(self.sequences(fields.lists, runs))
         return runs
 
-    def _side_by_side(self, runs: Mapping[Run, Tensor]) -> Tensor:
-        """The entries that all tasks may read, `[B, D]`."""
+    def _main(self, fields: Fields, runs: Mapping[Run, Tensor]) -> Tensor | PartlyLearnt:
+        """The entries that all tasks may read, `[B, D]`, in parts where the structure reads such.
+
+        The gradient of what is known has no use, so to cut it off after a layer has made it, or to
+        write zeros where a part was cut out, is work for nothing.
+        """
+        if not self._in_parts:
+            return self._side_by_side(runs)
+        tables = learnt_entries(self.layout)
+        shared = self._visible.shared
+        learnt = self._side_by_side(runs, [entry for entry in shared if entry in tables])
+        known = [entry for entry in shared if entry not in tables]
+        if fields.pieces is not None:
+            known = [entry for entry in known if entry in (self.layout.vectors or {})]
+        if not known:
+            return PartlyLearnt(learnt, learnt.new_empty(len(learnt), 0), fields.pieces)
+        return PartlyLearnt(learnt, self._side_by_side(runs, known), fields.pieces)
+
+    def _side_by_side(
+        self, runs: Mapping[Run, Tensor], entries: Sequence[str] | None = None
+    ) -> Tensor:
+        """These entries, or all that all tasks may read, `[B, D]`."""
         run_of = {name: run for run in runs for name in run}
-        in_order = dict.fromkeys(run_of[name] for name in self._visible.shared)
-        return torch.cat([runs[run] for run in in_order], dim=1)
+        wanted = self._visible.shared if entries is None else entries
+        in_order = [runs[run] for run in dict.fromkeys(run_of[name] for name in wanted)]
+        return torch.cat(in_order, dim=1)
 
     def _own_input(self, fields: Fields, own: Fields, kept: Mapping[str, Tensor]) -> Tensor:
         """`main` with a task's own vectors; numbers and given vectors are those of all."""

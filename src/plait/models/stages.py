@@ -12,6 +12,7 @@ from plait.architectures import Architecture, Encoded, Shared, Widths
 from plait.data.batch import Batch
 from plait.heads import Rows
 from plait.modules import ListVectors, Run
+from plait.modules.pieces import Pieces
 
 __all__ = [
     "ArchitectureFactory",
@@ -38,12 +39,15 @@ class Fields(NamedTuple):
         scenario: int `[B]`, id of the scenario, where the schema has one among its features.
         own: by task, the same entries from the task's own tables, where the architecture needs
             them.
+        pieces: the numeric features as they came, where nothing reads their encodings; these are
+            then in no run.
     """
 
     runs: Mapping[Run, Tensor]
     lists: Mapping[str, ListVectors]
     scenario: Tensor | None = None
     own: Mapping[str, Fields] = {}
+    pieces: Pieces | None = None
 
     @property
     def vectors(self) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .affine import PartlyLearnt, affine, partly_learnt, whole
+from .affine import PartlyLearnt, affine, affine_each, partly_learnt, whole, worth_parting
 from .dropout import Dropout
 from .engine import compiled_blocks, plain_products
 from .experts import ExpertBank
@@ -24,10 +24,12 @@ __all__ = [
     "SoftmaxGate",
     "Tables",
     "affine",
+    "affine_each",
     "compiled_blocks",
     "mean_pool",
     "mix",
     "partly_learnt",
     "plain_products",
     "whole",
+    "worth_parting",
 ]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from plait.errors import ArchitectureError
 
-from .affine import PartlyLearnt, affine, whole
+from .affine import PartlyLearnt, affine, affine_each, whole
 from .dropout import Dropout
 from .mlp import Activation, activation_function, check_widths
 
@@ -98,9 +98,11 @@ class ExpertBank(nn.Module):
         """The experts in a loop, each layer a matrix product of its own."""
         hidden = tuple(inputs)
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            # `unbind`, not indexing: its backward pass stacks once and fills no zeros.
-            layers = zip(hidden, weight.unbind(), bias.unbind(), strict=True)
-            products = [affine(h, w, b) for h, w, b in layers]
+            if all(one is hidden[0] for one in hidden):
+                products = list(affine_each(hidden[0], weight, bias))
+            else:
+                layers = zip(hidden, weight.unbind(), bias.unbind(), strict=True)
+                products = [affine(h, w, b) for h, w, b in layers]
             if self.scales:
                 learnt = zip(
                     self.scales[number].unbind(), self.shifts[number].unbind(), strict=True

@@ -53,7 +53,7 @@ class SoftmaxGate(nn.Module):
         return affine(inputs, self.linear.weight, self.linear.bias)
 
     @torch.no_grad()
-    def mass(self, inputs: Tensor) -> Tensor:
+    def mass(self, inputs: Tensor | PartlyLearnt) -> Tensor:
         """Mean weight of each expert over the rows, `[E]`: an expert near zero is not used."""
         weights: Tensor = self(inputs)
         return weights.mean(dim=0)

@@ -19,7 +19,21 @@ from numba.extending import intrinsic, register_jitable
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
-__all__ = ["adagrad", "adam", "bounds", "catch_up", "find", "follow", "mix", "sum_rows", "unmix"]
+__all__ = [
+    "adagrad",
+    "adam",
+    "bounds",
+    "catch_up",
+    "find",
+    "follow",
+    "gather_knots",
+    "interpolate",
+    "mix",
+    "spread",
+    "spread_knots",
+    "sum_rows",
+    "unmix",
+]
 
 Place = ctypes.c_void_p
 Generated = tuple[object, Callable[..., ir.Value]]
@@ -30,6 +44,8 @@ KERNEL = "void(voidptr)"
 """The signature of a kernel."""
 ROWS_AT_ONCE = 16
 """What is added up for so many rows stays near the processor."""
+TOGETHER = 128
+"""What so many units make of all numbers stays near the processor."""
 
 
 def _as_pointer(typing: object, address: object) -> Generated:
@@ -161,6 +177,176 @@ def unmix(place: Place) -> None:
                 mean += weights[row, number] * to_logits[row, number]
             for number in range(num_experts):
                 to_logits[row, number] = weights[row, number] * (to_logits[row, number] - mean)
+
+
+@register_jitable
+def stretches(blocks: int, width: int) -> int:
+    """How many stretches of at most `TOGETHER` units there are."""
+    return blocks * ((width + TOGETHER - 1) // TOGETHER)
+
+
+@register_jitable
+def stretch(number: int, width: int) -> tuple[int, int, int]:
+    """Of a stretch: in which block it lies, its first unit there, and how many units it has."""
+    of_block = (width + TOGETHER - 1) // TOGETHER
+    begin = number % of_block * TOGETHER
+    return number // of_block, begin, min(TOGETHER, width - begin)
+
+
+@register_jitable
+def stretch_of(unit: int, width: int) -> tuple[int, int, int]:
+    """The same of the stretch in which a unit lies."""
+    of_block = (width + TOGETHER - 1) // TOGETHER
+    return stretch(unit // width * of_block + unit % width // TOGETHER, width)
+
+
+@register_jitable
+def before(position: float, pieces: int) -> tuple[int, np.float32]:
+    """The edge before a position, and how far from it to the next one."""
+    edge = min(max(int(position), 0), pieces - 1)
+    return edge, np.float32(min(max(position - edge, 0.0), 1.0))
+
+
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def gather_knots(place: Place) -> None:
+    """What units make of each number at its edges: `compiled_pieces.products`."""
+    told = numbers_at(place)
+    blocks, width, num_numbers, num_knots = told[2], told[3], told[4], told[5]
+    pieces = ids(told[6], num_numbers)
+    weights, stride, knots = told[7], told[8], told[9]
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, blocks * width)
+    for unit in range(first, last):
+        weight = floats(weights + 4 * unit * stride, stride)
+        block, begin, size = stretch_of(unit, width)
+        found = floats(knots + 4 * num_knots * (block * width + begin), num_knots * size)
+        at = unit % width - begin
+        column = 0
+        for number in range(num_numbers):
+            found[at] = weight[column]
+            found[at + size] = weight[column + 1]
+            at += 2 * size
+            column += 2
+            if pieces[number] > 0:
+                total = np.float32(0.0)
+                found[at] = total
+                for piece in range(pieces[number]):
+                    total += weight[column + piece]
+                    found[at + (piece + 1) * size] = total
+                at += (pieces[number] + 1) * size
+                column += pieces[number]
+
+
+@numba.cfunc(KERNEL, cache=True, error_model="numpy")
+def spread_knots(place: Place) -> None:
+    """The gradient of weights from that of `gather_knots`: `compiled_pieces.to_weights`."""
+    told = numbers_at(place)
+    blocks, width, num_numbers, num_knots = told[2], told[3], told[4], told[5]
+    pieces = ids(told[6], num_numbers)
+    weights, stride, knots = told[7], told[8], told[9]
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, blocks * width)
+    for unit in range(first, last):
+        weight = floats(weights + 4 * unit * stride, stride)
+        block, begin, size = stretch_of(unit, width)
+        given = floats(knots + 4 * num_knots * (block * width + begin), num_knots * size)
+        at = unit % width - begin
+        column = 0
+        for number in range(num_numbers):
+            weight[column] = given[at]
+            weight[column + 1] = given[at + size]
+            at += 2 * size
+            column += 2
+            if pieces[number] > 0:
+                total = np.float32(0.0)
+                for piece in range(pieces[number] - 1, -1, -1):
+                    total += given[at + (piece + 1) * size]
+                    weight[column + piece] = total
+                at += (pieces[number] + 1) * size
+                column += pieces[number]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def interpolate(place: Place) -> None:
+    """Sums over numbers of what units make of them: `compiled_pieces.products`."""
+    told = numbers_at(place)
+    blocks, width, num_numbers, num_knots, rows = told[2], told[3], told[4], told[5], told[6]
+    pieces = ids(told[7], num_numbers)
+    numbers = matrix(told[8], rows, 3 * num_numbers)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, rows)
+    for number_of_stretch in range(stretches(blocks, width)):
+        block, begin, size = stretch(number_of_stretch, width)
+        knots = told[9] + 4 * num_knots * (block * width + begin)
+        line = 4 * size
+        for row in range(first, last):
+            found = floats(told[10 + block] + 4 * (row * width + begin), size)
+            for column in range(size):
+                found[column] = np.float32(0.0)
+            at = knots
+            for number in range(num_numbers):
+                value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
+                of_value, of_missing = floats(at, size), floats(at + line, size)
+                at += 2 * line
+                if pieces[number] > 0:
+                    edge, share = before(numbers[row, 3 * number + 1], pieces[number])
+                    rest = np.float32(1.0) - share
+                    low, high = floats(at + edge * line, size), floats(at + (edge + 1) * line, size)
+                    for column in range(size):
+                        found[column] += (
+                            value * of_value[column] + rest * low[column] + share * high[column]
+                        )
+                    at += (pieces[number] + 1) * line
+                else:
+                    for column in range(size):
+                        found[column] += value * of_value[column]
+                if missing != 0:
+                    for column in range(size):
+                        found[column] += missing * of_missing[column]
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def spread(place: Place) -> None:
+    """The gradient of knots, from that of `interpolate`: `compiled_pieces.to_weights`.
+
+    A stretch of units is one thread's alone, and adds up in the order of the batch.
+    """
+    told = numbers_at(place)
+    blocks, width, num_numbers, num_knots, rows = told[2], told[3], told[4], told[5], told[6]
+    pieces = ids(told[7], num_numbers)
+    numbers = matrix(told[8], rows, 3 * num_numbers)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, stretches(blocks, width))
+    for number_of_stretch in range(first, last):
+        block, begin, size = stretch(number_of_stretch, width)
+        knots = told[9] + 4 * num_knots * (block * width + begin)
+        line = 4 * size
+        cleared = floats(knots, num_knots * size)
+        for place_of_knot in range(num_knots * size):
+            cleared[place_of_knot] = np.float32(0.0)
+        for row in range(rows):
+            gradient = floats(told[10 + block] + 4 * (row * width + begin), size)
+            at = knots
+            for number in range(num_numbers):
+                value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
+                of_value, of_missing = floats(at, size), floats(at + line, size)
+                at += 2 * line
+                if pieces[number] > 0:
+                    edge, share = before(numbers[row, 3 * number + 1], pieces[number])
+                    rest = np.float32(1.0) - share
+                    low, high = floats(at + edge * line, size), floats(at + (edge + 1) * line, size)
+                    for column in range(size):
+                        one = gradient[column]
+                        of_value[column] += value * one
+                        low[column] += rest * one
+                        high[column] += share * one
+                    at += (pieces[number] + 1) * line
+                else:
+                    for column in range(size):
+                        of_value[column] += value * gradient[column]
+                if missing != 0:
+                    for column in range(size):
+                        of_missing[column] += missing * gradient[column]
 
 
 @numba.njit("int64(int64[::1], int32[::1], int64[::1], int32[::1])", cache=True, nogil=True)

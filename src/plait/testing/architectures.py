@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from plait.architectures import Architecture, Encoded, Shared
+from plait.modules import PartlyLearnt
+from plait.modules import whole as in_one
 from plait.settings import arguments, settings_of
 
 # `apply` and `type` are also attributes of every torch module: a task may be called that.
@@ -67,6 +69,22 @@ class ArchitectureContract(ABC):
         whole = _run(architecture, encoded)
         for task, output in _run(architecture, _first_rows(encoded, 2)).items():
             assert_close(output, whole[task][:2])
+
+    def test_an_input_in_parts_is_read_as_the_same_in_one(self) -> None:
+        """Where a structure says that it reads parts, values and gradients are the same."""
+        architecture = self._made(TASKS[:2]).eval()
+        if not architecture.reads_parts:
+            return
+        encoded = self.encoded(architecture)
+        main = in_one(encoded.main)
+        parts = encoded._replace(main=PartlyLearnt(main[:, :2], main[:, 2:]))
+        found = []
+        for each in (encoded, parts):
+            outputs = _run(architecture, each)
+            gradients = torch.autograd.grad(_total(outputs), list(architecture.parameters()))
+            found.append((*outputs.values(), *gradients))
+        for one, other in zip(*found, strict=True):
+            assert_close(one, other, atol=1e-5, rtol=1e-4)
 
     def test_gradients_reach_every_parameter(self) -> None:
         """No parameter is left out, and none gets zeros only."""
@@ -184,14 +202,14 @@ def _backward_in_two_steps(architecture: Architecture, encoded: Encoded) -> None
     shared = architecture.share(encoded)
     leaves = Shared(
         tuple(tensor.detach().requires_grad_() for tensor in shared.experts),
-        tuple(tensor.detach().requires_grad_() for tensor in shared.gate_inputs),
+        tuple(tensor.detach().requires_grad_() for tensor in map(in_one, shared.gate_inputs)),
     )
     for number, output in enumerate(architecture.split(leaves).values()):
         _scalar(number, output).backward(retain_graph=True)
     for tensor in _learnable(encoded).values():
         assert tensor.grad is None, "`split` reads something that is not in Shared"
-    surface = (*shared.experts, *shared.gate_inputs)
-    gradients = [leaf.grad for leaf in (*leaves.experts, *leaves.gate_inputs)]
+    surface = (*shared.experts, *map(in_one, shared.gate_inputs))
+    gradients = [leaf.grad for leaf in (*leaves.experts, *map(in_one, leaves.gate_inputs))]
     assert all(gradient is not None for gradient in gradients), (
         "a part of Shared that no task reads"
     )

@@ -14,6 +14,7 @@ from plait.balancing import Surface
 from plait.balancing.cut import SURFACES
 from plait.models import ArchitectureFactory, MultiTaskModel, cut_at, cuttable
 from plait.models.cutting import apart
+from plait.modules import PartlyLearnt
 from plait.testing import small_batch, small_model
 from plait.testing.examples import _LAYOUT, TWO_TASKS
 
@@ -51,9 +52,15 @@ def test_at_the_shared_surface_gradients_are_those_of_a_real_cut(
     def leaf(tensor: Tensor) -> Tensor:
         return leaves.setdefault(id(tensor), tensor.detach().requires_grad_(tensor.requires_grad))
 
+    def input_leaf(read: Tensor | PartlyLearnt) -> Tensor | PartlyLearnt:
+        if isinstance(read, Tensor):
+            return leaf(read)
+        return read._replace(learnt=leaf(read.learnt))
+
     shared = model.share(model.encode(model.lookup(batch)))
     really = shared._replace(
-        experts=tuple(map(leaf, shared.experts)), gate_inputs=tuple(map(leaf, shared.gate_inputs))
+        experts=tuple(map(leaf, shared.experts)),
+        gate_inputs=tuple(map(input_leaf, shared.gate_inputs)),
     )
     loss = model.decode(model.split(really))["click"].square().sum()
     tensors = [leaf for leaf in leaves.values() if leaf.requires_grad]
@@ -122,7 +129,7 @@ def test_every_tensor_of_a_surface_has_a_name() -> None:
         assert cut is not None
         assert len(cut.groups) == len(cut.tensors)
         names[surface] = set(cut.groups)
-    assert names["shared"] == {"experts 0", "experts 1", "gate_inputs 0"}
-    assert names["encoded"] == {"main"}
+    assert names["shared"] == {"experts 0", "experts 1", "gate_inputs 0 learnt"}
+    assert names["encoded"] == {"main learnt"}
     assert "architecture.experts" in {name[:20] for name in names["parameters"]}
     assert all(name.startswith(("runs ", "lists ")) for name in names["tables"])

@@ -30,6 +30,7 @@ from plait.artifact.content import build_model, model_settings
 from plait.errors import ArchitectureError
 from plait.models import MultiTaskModel
 from plait.modules import MLP, GateUnit
+from plait.modules import whole as in_one
 from plait.tasks import Binary
 
 BOTH: Sequence[Gate] = (ScenarioGate(width=3), PersonalGates(width=3))
@@ -85,9 +86,9 @@ def test_the_input_is_scaled_and_the_tower_bent_as_in_the_paper(data: Data) -> N
     assert fields.scenario is not None
     prior = torch.cat([fields.runs["user_id",], fields.runs["item_id",]], dim=1).detach().numpy()
     deep = model.split(model.share(after))
-    for row, x in enumerate(before.main.detach().numpy()):
+    for row, x in enumerate(in_one(before.main).detach().numpy()):
         scaled = reference.epnet(x, vectors[fields.scenario[row]], _gate(scenario_gate.gate))
-        np.testing.assert_allclose(after.main[row].detach(), scaled, atol=1e-10, rtol=0)
+        np.testing.assert_allclose(in_one(after.main)[row].detach(), scaled, atol=1e-10, rtol=0)
         for task in model.tasks:
             tower = model.tower_of(task)
             (layer_gates,) = tower.layer_gates()
@@ -150,10 +151,10 @@ def test_a_task_s_loss_moves_the_common_gate_and_its_own_tower_s_only(data: Data
 def test_gates_do_not_pull_at_what_they_read(data: Data) -> None:
     model = _gated(data, gates=(ScenarioGate(),)).eval()
     fields = model.lookup(whole(data.valid))
-    scaled = model.encode(fields).main
-    found: Tensor = model.encode(fields).main.sum()
+    scaled = in_one(model.encode(fields).main)
+    found: Tensor = in_one(model.encode(fields).main).sum()
     (through,) = torch.autograd.grad(found, [fields.runs["user_id",]])
-    bare = _gated(data, gates=()).eval().encode(fields).main
+    bare = in_one(_gated(data, gates=()).eval().encode(fields).main)
     factors = (scaled / bare).nan_to_num(1.0).detach()
     place = int(torch.nonzero(bare[0] == fields.runs["user_id",][0, 0])[0])
     assert_close(through, factors[:, place : place + through.shape[1]])

@@ -13,6 +13,7 @@ import torch
 from tests.unit.makers import (
     BINARY_TASKS,
     SCENIC,
+    SCHEMA,
     TASKS,
     Data,
     gradients,
@@ -25,12 +26,14 @@ from tests.unit.makers import (
 from torch import Tensor
 from torch.testing import assert_close
 
-from plait.architectures import ARCHITECTURES, PLE, Chain, SharedBottom
+from plait.architectures import ARCHITECTURES, CGC, PLE, Chain, MMoE, SharedBottom, SingleTask
 from plait.balancing import Equal
 from plait.data.batch import UNKNOWN, Batch, Lists
 from plait.data.schema import Numeric, Schema
 from plait.errors import TaskError, UnknownNameError
 from plait.models import ArchitectureFactory, MultiTaskModel
+from plait.modules import compiled_blocks
+from plait.modules import whole as in_one
 from plait.tasks import Binary, Regression
 from plait.training import Expected, Supervised, Trainer, Training
 
@@ -101,10 +104,10 @@ def cut_at_encoded(
     model: MultiTaskModel, batch: Batch
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     encoded = model.encode(model.lookup(batch))
-    main = encoded.main.detach().requires_grad_()
+    main = in_one(encoded.main).detach().requires_grad_()
     own = {n: v.detach().requires_grad_() for n, v in encoded.per_task.items()}
     cut = encoded._replace(main=main, per_task=own)
-    above, below = [encoded.main, *encoded.per_task.values()], [main, *own.values()]
+    above, below = [in_one(encoded.main), *encoded.per_task.values()], [main, *own.values()]
     if encoded.context is not None:
         cut = cut._replace(context=encoded.context.detach().requires_grad_())
         above, below = [*above, encoded.context], [*below, cut.context]
@@ -267,13 +270,13 @@ def test_id_dropout_leaves_out_the_vectors_of_users_and_items(data: Data) -> Non
     widths = {"user_id": slice(0, 4), "item_id": slice(4, 8), "city": slice(8, 11)}
     assert model.shared_entries[:3] == tuple(widths)
     gone = {
-        name: ~model.train().encode(model.lookup(batch)).main[:, columns].any(dim=1)
+        name: ~in_one(model.train().encode(model.lookup(batch)).main)[:, columns].any(dim=1)
         for name, columns in widths.items()
     }
     assert 0.35 < float(gone["user_id"].float().mean()) < 0.65
     assert 0.35 < float(gone["item_id"].float().mean()) < 0.65
     assert not gone["city"].any()
-    assert model.eval().encode(model.lookup(batch)).main[:, :8].any(dim=1).all()
+    assert in_one(model.eval().encode(model.lookup(batch)).main)[:, :8].any(dim=1).all()
 
 
 def untouched(model: MultiTaskModel) -> MultiTaskModel:
@@ -453,3 +456,28 @@ def test_predictions_export_with_a_dynamic_batch(kind: type, tmp_path: Path) -> 
         expected = model.predict(found.valid.batch(slice(0, count)))
         for name, values in expected.items():
             assert_close(exported[name], values, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", [MMoE, CGC, SingleTask])
+def test_numbers_that_are_not_written_out_change_no_loss_and_no_gradient(
+    tmp_path: Path, architecture: ArchitectureFactory
+) -> None:
+    finer = Numeric("age", num_pieces=20, num_bins=4, embedding_dim=3)
+    features = tuple(finer if each.name == "age" else each for each in SCHEMA.features)
+    data = make_data(tmp_path, BINARY_TASKS, schema=replace(SCHEMA, features=features))
+    model = make_model(data, architecture=architecture).eval()
+    batch = whole(data.valid)
+    found = []
+    for compiled in (False, True):
+        with compiled_blocks(allowed=compiled):
+            trace = model.trace(batch)
+            assert (trace.fields.pieces is not None) == compiled
+            parameters = model.decode(trace.representations)
+            loss = torch.stack([p.tanh().sum() for p in parameters.values()]).sum()
+        model.zero_grad()
+        loss.backward()
+        dense = {n: p.grad.to_dense() for n, p in model.named_parameters() if p.grad is not None}
+        found.append({**parameters, **dense})
+        assert model.lookup(batch).pieces is None  # who asks for all of it gets all of it
+    for name, tensor in found[0].items():
+        assert_close(found[1][name], tensor, atol=2e-5, rtol=1e-4, msg=name)

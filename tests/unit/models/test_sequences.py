@@ -31,6 +31,7 @@ from plait.data.batch import UNKNOWN, Batch, Lists
 from plait.data.schema import Categorical, Schema, Sequence
 from plait.errors import ArchitectureError, DataError, UnknownNameError
 from plait.models import MultiTaskModel, SequenceFactory
+from plait.modules import whole as in_one
 from plait.modules.interactions import DCNv2
 from plait.modules.sequences import BST, DIN, GRU4Rec, SASRec, SumPooling
 from plait.serving import load
@@ -155,7 +156,7 @@ def test_din_in_a_model_weighs_the_items_of_the_row_by_the_row_s_item(data: Data
     model = shaken(make_model(data, sequence=DIN)).eval()
     batch = whole(data.valid)
     fields = model.lookup(batch)
-    encoded = model.encode(fields).main
+    encoded = in_one(model.encode(fields).main)
     at = sum(model.entry_widths[e] for e in model.shared_entries[: place_of(model, "history")])
     assert model.sequences is not None
     encoder = model.sequences.encoder("history")
@@ -239,8 +240,9 @@ def test_id_dropout_also_leaves_out_the_item_that_a_sequence_is_compared_with(da
     ids = batch.ids.clone()
     place = [column.name for column in model.layout.ids].index("item_id")
     ids[:, place] = ids[:, place].roll(1)
-    found = model.encode(model.lookup(batch)).main
-    assert torch.equal(found, model.encode(model.lookup(replace(batch, ids=ids))).main)
+    found = in_one(model.encode(model.lookup(batch)).main)
+    moved = model.encode(model.lookup(replace(batch, ids=ids))).main
+    assert torch.equal(found, in_one(moved))
 
 
 @pytest.mark.parametrize("kind", [DIN, BST])
