@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .model import MultiTaskModel
     from .stages import Trace
 
-__all__ = ["apart", "cut_at", "cuttable"]
+__all__ = ["apart", "cut_at", "cuts_rows", "cuttable"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,11 @@ def cuttable(surface: Surface | None) -> Iterator[None]:
 def apart(surface: Surface, value: T) -> T:
     """What a stage gave; with its tensors as views of their own where this surface is asked for."""
     return cast(T, _set_apart(value)) if _surface.get() == surface else value  # the same shape
+
+
+def cuts_rows() -> bool:
+    """Whether a surface is asked for at which each row of a batch has vectors of its own."""
+    return _surface.get() not in (None, "parameters")
 
 
 def cut_at(surface: Surface, model: MultiTaskModel, trace: Trace | None) -> Cut | None:

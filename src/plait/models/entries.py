@@ -11,11 +11,17 @@ from plait.architectures import Need, Widths
 from plait.data.batch import Layout, Number
 from plait.errors import TaskError, UnknownNameError
 from plait.modules import Run
-from plait.modules.pieces import encoded
+from plait.modules.parts import encoded
 from plait.tasks import Task
 
 LEAST_PIECES = 8
 """Numbers of so many pieces, in the mean, are less work where they are not written out."""
+
+SHORT = 256
+"""A table of at most so many rows is short: batches read each of them several times."""
+
+LEAST_WIDTH = 8
+"""Products with narrower vectors take no longer than a sum."""
 
 TOKEN_WIDTH = 16
 """Width of a token: entries of any width are projected to it where an architecture needs tokens."""
@@ -146,6 +152,31 @@ def counts_read_so(layout: Layout, visible: Visible, needs: Collection[Need]) ->
     all_shared = all(number.name in visible.shared for number in layout.numbers)
     pays = sum(counts) >= LEAST_PIECES * len(counts)
     return counts if all_shared and pays and "tokens" not in needs else ()
+
+
+def short_entries(layout: Layout, visible: Visible, apart: Collection[str]) -> tuple[str, ...]:
+    """The columns of one width whose tables are so short that a batch reads a row many times.
+
+    Those that all tasks read and nobody reads apart; of the widths that with most such columns.
+    """
+    by_width: dict[int, list[str]] = {}
+    for column in layout.ids:
+        table = layout.table(column.table)
+        is_plain = column.name in visible.shared and column.name not in apart
+        if is_plain and table.num_rows <= SHORT and table.width >= LEAST_WIDTH:
+            by_width.setdefault(table.width, []).append(column.name)
+    return tuple(max(by_width.values(), key=lambda names: len(list(names)), default=()))
+
+
+def places_of(entries: Collection[str], visible: Visible, widths: Mapping[str, int]) -> list[int]:
+    """Where these entries stand in the input that all tasks read, one after another."""
+    found: list[int] = []
+    at = 0
+    for entry in visible.shared:
+        if entry in entries:
+            found.extend(range(at, at + widths[entry]))
+        at += widths[entry]
+    return found
 
 
 def number_runs(layout: Layout, *, alone: Collection[str] = ()) -> list[Run]:

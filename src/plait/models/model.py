@@ -17,14 +17,23 @@ from plait.architectures import Encoded, Gate, Link, MMoE, Shared
 from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, head_for
-from plait.modules import ListVectors, PartlyLearnt, Run, Tables, mean_pool, whole, worth_parting
+from plait.modules import (
+    ListVectors,
+    PartlyLearnt,
+    Pieces,
+    Run,
+    ShortRows,
+    Tables,
+    mean_pool,
+    whole,
+    worth_parting,
+)
 from plait.modules.engine import is_plain, may_compile
 from plait.modules.interactions import Entry, Interacted
-from plait.modules.pieces import Pieces
 from plait.modules.terms import Term
 from plait.tasks import Task, check_tasks
 
-from .cutting import apart
+from .cutting import apart, cuts_rows
 from .entries import (
     TOKEN_WIDTH,
     counts_read_so,
@@ -33,7 +42,9 @@ from .entries import (
     key_entries,
     learnt_entries,
     main_widths,
+    places_of,
     readers_of,
+    short_entries,
     visible_entries,
 )
 from .factors import FactorTerm, KeyTables
@@ -123,7 +134,10 @@ class MultiTaskModel(nn.Module):
         shared = self._visible.shared
         apart = {*self._keys, *(self.sequences.targets.values() if self.sequences else ())}
         self._alone = {*apart, *widths} - ({*shared} - apart)
-        self.tables = Tables(layout.tables, layout.ids, layout.lists, alone=self._alone)
+        self._short = short_entries(layout, self._visible, apart)
+        self.tables = Tables(
+            layout.tables, layout.ids, layout.lists, alone=self._alone, short=self._short
+        )
         first = sizes = main_widths(layout, shared, widths)
         self._learnt = sizes.learnt
         self.interaction = None
@@ -140,12 +154,15 @@ class MultiTaskModel(nn.Module):
         for gate in self._gates():
             sizes = gate.build(sizes)
         self.architecture = architecture(sizes, tuple(self.tasks))
-        self._in_parts = (  # nothing may stand before the structure that reads or scales it all
-            self.architecture.reads_parts
-            and not (preference or self.interaction or gates)
-            and worth_parting(learnt=first.learnt, width=first.main)
-        )
+        # Nothing may stand before the structure that reads or scales all of its input.
+        reads_parts = self.architecture.reads_parts
+        self._is_read_first = reads_parts and not (preference or self.interaction or gates)
+        self._is_parted = worth_parting(learnt=first.learnt, width=first.main)
         self._counts = counts_read_so(layout, self._visible, self.architecture.needs)
+        learnt = learnt_entries(layout).difference(self._short)
+        for name, among in (("short", self._short), ("learnt", learnt)):
+            places = torch.tensor(places_of(among, self._visible, widths), dtype=torch.long)
+            self.register_buffer(f"_{name}_places", places, persistent=False)
         width = self.architecture.out_features
         self.preference_gates = (
             PreferenceGates(len(self.tasks), read, width) if preference else None
@@ -227,14 +244,20 @@ class MultiTaskModel(nn.Module):
             batch: the rows.
             for_layers: leave out what nobody reads but layers that do as well without it.
         """
+        for_layers = for_layers and self._is_read_first and may_compile(batch.numbers)
         ids = batch.ids
         if self.training and self.unknown_rate > 0 and ids.shape[1]:
             dropped = torch.rand(ids.shape, device=ids.device) < self.unknown_rate
             known = ids >= NUM_RESERVED
             ids = ids.masked_fill(dropped & known & self.get_buffer("_may_drop"), UNKNOWN)
-        found: tuple[dict[Run, Tensor], dict[str, ListVectors]] = self.tables(ids, batch.lists)
+        pieces = short = None
+        if for_layers and not is_plain():
+            short = self._short_rows(ids)
+            pieces = Pieces.of(batch.numbers, self._counts) if self._counts else None
+        found: tuple[dict[Run, Tensor], dict[str, ListVectors]] = self.tables(
+            ids, batch.lists, but_short=short is not None
+        )
         runs, lists = found
-        pieces = self._pieces(batch.numbers) if for_layers else None
         if pieces is None:
             runs.update(encode_numbers(batch.numbers, self.layout, alone=self._alone))
         runs.update({(name,): vector for name, vector in batch.vectors.items()})
@@ -255,7 +278,7 @@ class MultiTaskModel(nn.Module):
         own = {
             task: Fields(*tables(ids, batch.lists)) for task, tables in self.tables_by_task.items()
         }
-        return Fields(runs, lists, scenario, own, pieces)
+        return Fields(runs, lists, scenario, own, pieces, short)
 
     def encode(self, fields: Fields) -> Encoded:
         """The features, after they have met: `main` for all tasks, `per_task` hidden from some.
@@ -460,11 +483,12 @@ class MultiTaskModel(nn.Module):
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
             self.tower_of(name).last.bias.data.copy_(bias)
 
-    def _pieces(self, numbers: Tensor) -> Pieces | None:
-        """All numbers of a batch as they came, where the structure reads them so."""
-        if not self._in_parts or not self._counts or not may_compile(numbers) or is_plain():
+    def _short_rows(self, ids: Tensor) -> ShortRows | None:
+        """The vectors of short tables, each once, unless a rule wants those of each row."""
+        if not self._short or cuts_rows():
             return None
-        return Pieces.of(numbers, self._counts)
+        places = self.get_buffer("_short_places"), self.get_buffer("_learnt_places")
+        return self.tables.short_rows(ids, *places)
 
     def _keys_kept(self, fields: Fields) -> dict[str, Tensor]:
         """On which rows the deep network sees a user's or item's vector, `[B, 1]` by column."""
@@ -495,17 +519,23 @@ class MultiTaskModel(nn.Module):
         The gradient of what is known has no use, so to cut it off after a layer has made it, or to
         write zeros where a part was cut out, is work for nothing.
         """
-        if not self._in_parts:
+        pieces, short = fields.pieces, fields.short
+        is_parted = self._is_read_first and self._is_parted
+        if not is_parted and pieces is None and short is None:
             return self._side_by_side(runs)
-        tables = learnt_entries(self.layout)
+        tables = learnt_entries(self.layout).difference(() if short is None else self._short)
+        written = {name for run in runs for name in run}
         shared = self._visible.shared
-        learnt = self._side_by_side(runs, [entry for entry in shared if entry in tables])
-        known = [entry for entry in shared if entry not in tables]
-        if fields.pieces is not None:
-            known = [entry for entry in known if entry in (self.layout.vectors or {})]
-        if not known:
-            return PartlyLearnt(learnt, learnt.new_empty(len(learnt), 0), fields.pieces)
-        return PartlyLearnt(learnt, self._side_by_side(runs, known), fields.pieces)
+        learnt = [entry for entry in shared if entry in tables]
+        known = [e for e in shared if e in written and e not in learnt_entries(self.layout)]
+
+        def written_out(part: Sequence[str]) -> Tensor:
+            if part:
+                return self._side_by_side(runs, part)
+            rows = len(next(iter(runs.values()))) if short is None else len(short.places)
+            return torch.empty(rows, 0)
+
+        return PartlyLearnt(written_out(learnt), written_out(known), pieces, short)
 
     def _side_by_side(
         self, runs: Mapping[Run, Tensor], entries: Sequence[str] | None = None

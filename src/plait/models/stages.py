@@ -11,8 +11,7 @@ from torch import Tensor
 from plait.architectures import Architecture, Encoded, Shared, Widths
 from plait.data.batch import Batch
 from plait.heads import Rows
-from plait.modules import ListVectors, Run
-from plait.modules.pieces import Pieces
+from plait.modules import ListVectors, Pieces, Run, ShortRows
 
 __all__ = [
     "ArchitectureFactory",
@@ -41,6 +40,8 @@ class Fields(NamedTuple):
             them.
         pieces: the numeric features as they came, where nothing reads their encodings; these are
             then in no run.
+        short: the vectors of short tables, each once, where nothing but layers reads them; these
+            are then in no run.
     """
 
     runs: Mapping[Run, Tensor]
@@ -48,6 +49,7 @@ class Fields(NamedTuple):
     scenario: Tensor | None = None
     own: Mapping[str, Fields] = {}
     pieces: Pieces | None = None
+    short: ShortRows | None = None
 
     @property
     def vectors(self) -> dict[str, Tensor]:

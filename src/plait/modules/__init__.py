@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .affine import PartlyLearnt, affine, affine_each, partly_learnt, whole, worth_parting
+from .affine import affine, affine_each, partly_learnt, worth_parting
 from .dropout import Dropout
 from .engine import compiled_blocks, plain_products
 from .experts import ExpertBank
 from .gate_unit import GateUnit
 from .gates import SoftmaxGate, mix
 from .mlp import MLP, Activation
+from .parts import PartlyLearnt, Pieces, ShortRows, whole
 from .pooling import mean_pool
 from .tables import ListVectors, Run, Tables
 
@@ -20,7 +21,9 @@ __all__ = [
     "GateUnit",
     "ListVectors",
     "PartlyLearnt",
+    "Pieces",
     "Run",
+    "ShortRows",
     "SoftmaxGate",
     "Tables",
     "affine",

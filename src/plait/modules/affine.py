@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
-from .pieces import Pieces, products
+from .engine import may_compile
+from .parts import PartlyLearnt, whole
 
-__all__ = ["PartlyLearnt", "affine", "affine_each", "partly_learnt", "whole", "worth_parting"]
+__all__ = ["affine", "affine_each", "partly_learnt", "worth_parting"]
 
 WORTH = 4
 """Known columns are kept apart where they are at least one in so many."""
@@ -20,26 +21,6 @@ _NARROW = 32
 """Layers of so few outputs copy the parts of their weights. Of a part that is not contiguous the
 backward pass multiplies the other way round, which takes a gate of four experts ten times as long.
 """
-
-
-class PartlyLearnt(NamedTuple):
-    """The parts of an input: what has a gradient, and what is only known.
-
-    Attributes:
-        learnt: `[B, L]`, the columns that come from tables.
-        known: `[B, K]`, numbers, without a gradient.
-        pieces: numbers that stand between the two and are not written out; None: there are none.
-    """
-
-    learnt: Tensor
-    known: Tensor
-    pieces: Pieces | None = None
-
-    @property
-    def widths(self) -> list[int]:
-        """Of the three parts, in the order in which weights stand."""
-        between = 0 if self.pieces is None else self.pieces.width
-        return [self.learnt.shape[1], between, self.known.shape[1]]
 
 
 def partly_learnt(inputs: Tensor, learnt: int | None) -> Tensor | PartlyLearnt:
@@ -72,11 +53,10 @@ def affine(inputs: Tensor | PartlyLearnt, weight: Tensor, bias: Tensor | None) -
     """
     if isinstance(inputs, Tensor):
         return functional.linear(inputs, weight, bias)
-    between = None
-    if inputs.pieces is not None:
-        columns = weight.split(inputs.widths, dim=1)[1]
-        (between,) = products(inputs.pieces, columns.unsqueeze(0))
-    return _summed(inputs, weight, bias, between)
+    if not _is_looked_up(inputs):
+        return _two_products(inputs, weight, bias)
+    biases = None if bias is None else bias.unsqueeze(0)
+    return _looked_up(inputs, weight.unsqueeze(0), biases)[0]
 
 
 def affine_each(
@@ -89,30 +69,134 @@ def affine_each(
         weights: `[E, out, D]`.
         biases: `[E, out]`.
     """
+    if isinstance(inputs, PartlyLearnt) and _is_looked_up(inputs):
+        return _looked_up(inputs, weights, biases)
     # `unbind`, not indexing: its backward pass stacks once and fills no zeros.
     each = zip(weights.unbind(), biases.unbind(), strict=True)
-    if isinstance(inputs, Tensor) or inputs.pieces is None:
-        return tuple(affine(inputs, weight, bias) for weight, bias in each)
-    found = products(inputs.pieces, weights.split(inputs.widths, dim=2)[1])
-    return tuple(_summed(inputs, *one, part) for one, part in zip(each, found, strict=True))
+    return tuple(affine(inputs, weight, bias) for weight, bias in each)
 
 
-def whole(inputs: Tensor | PartlyLearnt) -> Tensor:
-    """The input `[B, D]` in one piece again."""
-    if isinstance(inputs, Tensor):
-        return inputs
-    between = [] if inputs.pieces is None else [inputs.pieces.written_out()]
-    return torch.cat([inputs.learnt, *between, inputs.known], dim=1)
-
-
-def _summed(
-    inputs: PartlyLearnt, weight: Tensor, bias: Tensor | None, between: Tensor | None
-) -> Tensor:
-    """What the layer makes of the learnt and the known part, and of what lies between them."""
-    learnt, _, known = weight.split(inputs.widths, dim=1)
+def _two_products(inputs: PartlyLearnt, weight: Tensor, bias: Tensor | None) -> Tensor:
+    learnt, known = weight.tensor_split([inputs.learnt.shape[1]], dim=1)
     if len(weight) <= _NARROW:
         learnt, known = learnt.contiguous(), known.contiguous()
-    if between is None:
-        return torch.addmm(functional.linear(inputs.known, known, bias), inputs.learnt, learnt.T)
-    found = functional.linear(inputs.learnt, learnt, bias).add_(between)
-    return torch.addmm(found, inputs.known, known.T) if known.shape[1] else found
+    return torch.addmm(functional.linear(inputs.known, known, bias), inputs.learnt, learnt.T)
+
+
+def _is_looked_up(inputs: PartlyLearnt) -> bool:
+    return inputs.pieces is not None or inputs.short is not None
+
+
+def _looked_up(inputs: PartlyLearnt, weights: Tensor, biases: Tensor | None) -> tuple[Tensor, ...]:
+    """E outputs `[B, out]` from an input of which some is not written out."""
+    if not may_compile(inputs.learnt, weights):
+        return _written_out(inputs, weights, biases)
+    vectors = None if inputs.short is None else inputs.short.vectors
+    found: tuple[Tensor, ...] = _LookedUp.apply(  # type: ignore[no-untyped-call]
+        inputs, weights, biases, inputs.learnt, vectors
+    )
+    return found
+
+
+def _written_out(
+    inputs: PartlyLearnt, weights: Tensor, biases: Tensor | None
+) -> tuple[Tensor, ...]:
+    read = whole(inputs)
+    offsets = [None] * len(weights) if biases is None else biases.unbind()
+    each = zip(weights.unbind(), offsets, strict=True)
+    return tuple(functional.linear(read, weight, bias) for weight, bias in each)
+
+
+class _Context(FunctionCtx):
+    inputs: PartlyLearnt
+    turned: Tensor
+    saved_tensors: tuple[Tensor | None, ...]
+    needs_input_grad: tuple[bool, ...]
+
+
+class _LookedUp(Function):
+    """Layers whose looked-up parts are compiled; differentiated twice, they are torch's products.
+
+    All in one, so that each gradient is written once where it belongs.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: _Context,
+        inputs: PartlyLearnt,
+        weights: Tensor,
+        biases: Tensor | None,
+        learnt: Tensor,
+        vectors: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        """E outputs `[B, out]`."""
+        from . import compiled_layers
+
+        weights = weights.contiguous()
+        own = _columns_of_learnt(inputs, weights)
+        known = weights[:, :, sum(inputs.widths[:2]) :]
+        offsets = weights.new_zeros(weights.shape[:2]) if biases is None else biases
+        outputs = []
+        for weight, of_known, offset in zip(own, known, offsets, strict=True):
+            output = torch.addmm(offset, learnt, weight.T)
+            outputs.append(output.addmm_(inputs.known, of_known.T) if len(of_known.T) else output)
+        made = compiled_layers.make(inputs, weights)
+        compiled_layers.add_looked_up(inputs, made, outputs)
+        ctx.inputs, ctx.turned = inputs, made.turned
+        ctx.save_for_backward(weights, biases, learnt, vectors)  # type: ignore[arg-type]
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of weights, biases, of what is learnt, and of the vectors looked up."""
+        weights, biases, learnt, vectors = ctx.saved_tensors
+        assert weights is not None
+        assert learnt is not None
+        inputs = ctx.inputs
+        if torch.is_grad_enabled():  # somebody wants to differentiate the gradients
+            short = inputs.short
+            if short is not None and vectors is not None:
+                short = short._replace(vectors=vectors)
+            again = inputs._replace(learnt=learnt, short=short)
+            return _differentiable(again, (weights, biases, learnt, vectors), gradients)
+        from . import compiled_layers
+
+        pulls = [gradient.contiguous() for gradient in gradients]
+        own = _columns_of_learnt(inputs, weights)
+        found = torch.empty_like(weights)
+        first_known = sum(inputs.widths[:2])
+        to_learnt = torch.zeros_like(learnt) if ctx.needs_input_grad[3] else None
+        for number, pull in enumerate(pulls):
+            if learnt.shape[1]:
+                of_learnt = torch.mm(pull.T, learnt)
+                if inputs.short is None:
+                    found[number, :, : learnt.shape[1]] = of_learnt
+                else:
+                    found[number].index_copy_(1, inputs.short.others, of_learnt)
+                if to_learnt is not None:
+                    to_learnt.addmm_(pull, own[number])
+            if inputs.known.shape[1]:
+                torch.mm(pull.T, inputs.known, out=found[number, :, first_known:])
+        to_vectors = compiled_layers.to_weights(inputs, ctx.turned, pulls, found)
+        to_biases = None if biases is None else torch.stack([pull.sum(dim=0) for pull in pulls])
+        return None, found, to_biases, to_learnt, None if vectors is None else to_vectors
+
+
+def _columns_of_learnt(inputs: PartlyLearnt, weights: Tensor) -> Tensor:
+    """The weights `[E, out, L]` of what is learnt and written out."""
+    if inputs.short is None:
+        return weights[:, :, : inputs.learnt.shape[1]]
+    return weights.index_select(2, inputs.short.others)
+
+
+def _differentiable(
+    inputs: PartlyLearnt, leaves: tuple[Tensor | None, ...], gradients: tuple[Tensor, ...]
+) -> tuple[Tensor | None, ...]:
+    """Gradients that have gradients themselves."""
+    weights, biases, *_ = leaves
+    assert weights is not None
+    outputs = _written_out(inputs, weights, biases)
+    wanted = [leaf for leaf in leaves if leaf is not None and leaf.requires_grad]
+    found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True))
+    each = (next(found) if leaf is not None and leaf.requires_grad else None for leaf in leaves)
+    return None, *each

@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from plait.errors import ArchitectureError
 
-from .affine import PartlyLearnt, affine, affine_each, whole
+from .affine import affine, affine_each
 from .dropout import Dropout
 from .mlp import Activation, activation_function, check_widths
+from .parts import PartlyLearnt, whole
 
 __all__ = ["ExpertBank"]
 
@@ -89,7 +90,7 @@ class ExpertBank(nn.Module):
         if isinstance(inputs, (Tensor, PartlyLearnt)):
             own: tuple[Read, ...] = (inputs,) * self.num_experts
         else:
-            own = tuple(inputs)
+            own = tuple(inputs)  # type: ignore[arg-type]  # a named tuple is taken above
         assert len(own) == self.num_experts, (len(own), self.num_experts)
         read = own[0] if isinstance(own[0], Tensor) else own[0].learnt
         return self.run_one_by_one(own) if read.device.type == "cpu" else self.run_together(own)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 
-from .affine import PartlyLearnt, affine
+from .affine import affine
 from .engine import is_plain, may_compile
+from .parts import PartlyLearnt
 
 __all__ = ["SoftmaxGate", "mix"]
 

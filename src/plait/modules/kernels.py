@@ -22,16 +22,21 @@ from numpy.typing import NDArray
 __all__ = [
     "adagrad",
     "adam",
+    "add_rows",
     "bounds",
     "catch_up",
     "find",
     "follow",
-    "gather_knots",
     "interpolate",
     "mix",
+    "number",
     "spread",
-    "spread_knots",
+    "spread_rows",
     "sum_rows",
+    "tabulate",
+    "tabulate_back",
+    "turn",
+    "turn_back",
     "unmix",
 ]
 
@@ -208,20 +213,28 @@ def before(position: float, pieces: int) -> tuple[int, np.float32]:
 
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")
-def gather_knots(place: Place) -> None:
-    """What units make of each number at its edges: `compiled_pieces.products`."""
+def turn(place: Place) -> None:
+    """Weights as `interpolate` and `tabulate` read them: `compiled_layers.make`.
+
+    Of each number what a unit makes of it at its edges; of a short table's columns the weights.
+    """
     told = numbers_at(place)
-    blocks, width, num_numbers, num_knots = told[2], told[3], told[4], told[5]
-    pieces = ids(told[6], num_numbers)
-    weights, stride, knots = told[7], told[8], told[9]
+    blocks, width, num_numbers, num_rows, num_turned = told[2], told[3], told[4], told[5], told[6]
+    pieces, columns = ids(told[7], num_numbers), ids(told[8], num_turned)
+    weights, stride, table, turned = told[9], told[10], told[11], told[12]
+    begin_of_numbers = told[13]
     part, parts = take_part(place)
     first, last = bounds(part, parts, blocks * width)
     for unit in range(first, last):
         weight = floats(weights + 4 * unit * stride, stride)
         block, begin, size = stretch_of(unit, width)
-        found = floats(knots + 4 * num_knots * (block * width + begin), num_knots * size)
+        start = block * width + begin
         at = unit % width - begin
-        column = 0
+        into = floats(turned + 4 * num_turned * start, num_turned * size)
+        for one in range(num_turned):
+            into[at + one * size] = weight[columns[one]]
+        found = floats(table + 4 * num_rows * start, num_rows * size)
+        column = begin_of_numbers
         for number in range(num_numbers):
             found[at] = weight[column]
             found[at + size] = weight[column + 1]
@@ -238,20 +251,25 @@ def gather_knots(place: Place) -> None:
 
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")
-def spread_knots(place: Place) -> None:
-    """The gradient of weights from that of `gather_knots`: `compiled_pieces.to_weights`."""
+def turn_back(place: Place) -> None:
+    """The gradient of weights from those of what `turn` made: `compiled_layers.to_weights`."""
     told = numbers_at(place)
-    blocks, width, num_numbers, num_knots = told[2], told[3], told[4], told[5]
-    pieces = ids(told[6], num_numbers)
-    weights, stride, knots = told[7], told[8], told[9]
+    blocks, width, num_numbers, num_rows, num_turned = told[2], told[3], told[4], told[5], told[6]
+    pieces, columns = ids(told[7], num_numbers), ids(told[8], num_turned)
+    weights, stride, table, turned = told[9], told[10], told[11], told[12]
+    begin_of_numbers = told[13]
     part, parts = take_part(place)
     first, last = bounds(part, parts, blocks * width)
     for unit in range(first, last):
         weight = floats(weights + 4 * unit * stride, stride)
         block, begin, size = stretch_of(unit, width)
-        given = floats(knots + 4 * num_knots * (block * width + begin), num_knots * size)
+        start = block * width + begin
         at = unit % width - begin
-        column = 0
+        given = floats(turned + 4 * num_turned * start, num_turned * size)
+        for one in range(num_turned):
+            weight[columns[one]] = given[at + one * size]
+        given = floats(table + 4 * num_rows * start, num_rows * size)
+        column = begin_of_numbers
         for number in range(num_numbers):
             weight[column] = given[at]
             weight[column + 1] = given[at + size]
@@ -267,23 +285,88 @@ def spread_knots(place: Place) -> None:
 
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
-def interpolate(place: Place) -> None:
-    """Sums over numbers of what units make of them: `compiled_pieces.products`."""
+def tabulate(place: Place) -> None:
+    """What units make of the vectors of short tables: `compiled_layers.make`."""
     told = numbers_at(place)
-    blocks, width, num_numbers, num_knots, rows = told[2], told[3], told[4], told[5], told[6]
+    blocks, width, num_rows, num_turned = told[2], told[3], told[4], told[5]
+    num_columns, num_vectors, dim = told[6], told[7], told[8]
+    ends, vectors = ids(told[9], num_columns), matrix(told[10], num_vectors, dim)
+    table, turned = told[11], told[12]
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, stretches(blocks, width))
+    for number_of_stretch in range(first, last):
+        block, begin, size = stretch(number_of_stretch, width)
+        start = block * width + begin
+        line = 4 * size
+        into = table + 4 * num_rows * start + (num_rows - num_vectors) * line
+        weights = turned + 4 * num_turned * start
+        one = 0
+        for column in range(num_columns):
+            while one < ends[column]:
+                found = floats(into + one * line, size)
+                for at in range(size):
+                    found[at] = np.float32(0.0)
+                for each in range(dim):
+                    share = vectors[one, each]
+                    weight = floats(weights + (column * dim + each) * line, size)
+                    for at in range(size):
+                        found[at] += share * weight[at]
+                one += 1
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def tabulate_back(place: Place) -> None:
+    """Gradients of turned weights and of vectors, these for each stretch by itself."""
+    told = numbers_at(place)
+    blocks, width, num_rows, num_turned = told[2], told[3], told[4], told[5]
+    num_columns, num_vectors, dim = told[6], told[7], told[8]
+    ends, vectors = ids(told[9], num_columns), matrix(told[10], num_vectors, dim)
+    table, turned, to_turned, to_vectors = told[11], told[12], told[13], told[14]
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, stretches(blocks, width))
+    for number_of_stretch in range(first, last):
+        block, begin, size = stretch(number_of_stretch, width)
+        start = block * width + begin
+        line = 4 * size
+        pull = table + 4 * num_rows * start + (num_rows - num_vectors) * line
+        weights, to_weights = turned + 4 * num_turned * start, to_turned + 4 * num_turned * start
+        to_vector = matrix(to_vectors + 4 * number_of_stretch * num_vectors * dim, num_vectors, dim)
+        cleared = floats(to_weights, num_turned * size)
+        for at in range(num_turned * size):
+            cleared[at] = np.float32(0.0)
+        one = 0
+        for column in range(num_columns):
+            while one < ends[column]:
+                gradient = floats(pull + one * line, size)
+                for each in range(dim):
+                    share = vectors[one, each]
+                    weight = floats(weights + (column * dim + each) * line, size)
+                    to_weight = floats(to_weights + (column * dim + each) * line, size)
+                    product = np.float32(0.0)
+                    for at in range(size):
+                        product += gradient[at] * weight[at]
+                    for at in range(size):
+                        to_weight[at] += share * gradient[at]
+                    to_vector[one, each] = product
+                one += 1
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def interpolate(place: Place) -> None:
+    """Add what units make of numbers, between two edges: `compiled_layers.add_looked_up`."""
+    told = numbers_at(place)
+    blocks, width, num_numbers, num_rows, rows = told[2], told[3], told[4], told[5], told[6]
     pieces = ids(told[7], num_numbers)
     numbers = matrix(told[8], rows, 3 * num_numbers)
     part, parts = take_part(place)
     first, last = bounds(part, parts, rows)
     for number_of_stretch in range(stretches(blocks, width)):
         block, begin, size = stretch(number_of_stretch, width)
-        knots = told[9] + 4 * num_knots * (block * width + begin)
+        table = told[9] + 4 * num_rows * (block * width + begin)
         line = 4 * size
         for row in range(first, last):
             found = floats(told[10 + block] + 4 * (row * width + begin), size)
-            for column in range(size):
-                found[column] = np.float32(0.0)
-            at = knots
+            at = table
             for number in range(num_numbers):
                 value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
                 of_value, of_missing = floats(at, size), floats(at + line, size)
@@ -307,26 +390,23 @@ def interpolate(place: Place) -> None:
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
 def spread(place: Place) -> None:
-    """The gradient of knots, from that of `interpolate`: `compiled_pieces.to_weights`.
+    """The gradient of what `interpolate` reads: `compiled_layers.to_weights`.
 
     A stretch of units is one thread's alone, and adds up in the order of the batch.
     """
     told = numbers_at(place)
-    blocks, width, num_numbers, num_knots, rows = told[2], told[3], told[4], told[5], told[6]
+    blocks, width, num_numbers, num_rows, rows = told[2], told[3], told[4], told[5], told[6]
     pieces = ids(told[7], num_numbers)
     numbers = matrix(told[8], rows, 3 * num_numbers)
     part, parts = take_part(place)
     first, last = bounds(part, parts, stretches(blocks, width))
     for number_of_stretch in range(first, last):
         block, begin, size = stretch(number_of_stretch, width)
-        knots = told[9] + 4 * num_knots * (block * width + begin)
+        table = told[9] + 4 * num_rows * (block * width + begin)
         line = 4 * size
-        cleared = floats(knots, num_knots * size)
-        for place_of_knot in range(num_knots * size):
-            cleared[place_of_knot] = np.float32(0.0)
         for row in range(rows):
             gradient = floats(told[10 + block] + 4 * (row * width + begin), size)
-            at = knots
+            at = table
             for number in range(num_numbers):
                 value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
                 of_value, of_missing = floats(at, size), floats(at + line, size)
@@ -349,6 +429,59 @@ def spread(place: Place) -> None:
                         of_missing[column] += missing * gradient[column]
 
 
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def add_rows(place: Place) -> None:
+    """Add what units make of rows of short tables, four at a time: `add_looked_up`."""
+    told = numbers_at(place)
+    blocks, width, num_rows, rows, num_columns = told[2], told[3], told[4], told[5], told[6]
+    places = shorts(told[7], rows * num_columns)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, rows)
+    for number_of_stretch in range(stretches(blocks, width)):
+        block, begin, size = stretch(number_of_stretch, width)
+        line = 4 * size
+        table = told[8] + 4 * num_rows * (block * width + begin) + told[9] * line
+        for row in range(first, last):
+            found = floats(told[10 + block] + 4 * (row * width + begin), size)
+            one, behind = row * num_columns, (row + 1) * num_columns
+            while one + 4 <= behind:
+                a = floats(table + places[one] * line, size)
+                b = floats(table + places[one + 1] * line, size)
+                c = floats(table + places[one + 2] * line, size)
+                d = floats(table + places[one + 3] * line, size)
+                for column in range(size):
+                    found[column] += (a[column] + b[column]) + (c[column] + d[column])
+                one += 4
+            while one < behind:
+                vector = floats(table + places[one] * line, size)
+                for column in range(size):
+                    found[column] += vector[column]
+                one += 1
+
+
+@numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
+def spread_rows(place: Place) -> None:
+    """The gradient of the rows that `add_rows` reads: `compiled_layers.to_weights`.
+
+    A stretch of units is one thread's alone, and adds up in the order of the batch.
+    """
+    told = numbers_at(place)
+    blocks, width, num_rows, rows, num_columns = told[2], told[3], told[4], told[5], told[6]
+    places = shorts(told[7], rows * num_columns)
+    part, parts = take_part(place)
+    first, last = bounds(part, parts, stretches(blocks, width))
+    for number_of_stretch in range(first, last):
+        block, begin, size = stretch(number_of_stretch, width)
+        line = 4 * size
+        table = told[8] + 4 * num_rows * (block * width + begin) + told[9] * line
+        for row in range(rows):
+            gradient = floats(told[10 + block] + 4 * (row * width + begin), size)
+            for one in range(row * num_columns, (row + 1) * num_columns):
+                vector = floats(table + places[one] * line, size)
+                for column in range(size):
+                    vector[column] += gradient[column]
+
+
 @numba.njit("int64(int64[::1], int32[::1], int64[::1], int32[::1])", cache=True, nogil=True)
 def find(rows: Ids, slots: Shorts, distinct: Ids, places: Shorts) -> int:
     """Each row's place among the distinct ones, by open addressing; how many these are.
@@ -369,6 +502,52 @@ def find(rows: Ids, slots: Shorts, distinct: Ids, places: Shorts) -> int:
             found += 1
         else:
             places[number] = slots[at]
+    return found
+
+
+@numba.njit(
+    "int64(int32[:, ::1], int64[::1], int64[::1], int32[::1], int32[:, ::1], int64[::1])",
+    cache=True,
+    nogil=True,
+)
+def number(
+    ids: NDArray[np.int32],
+    columns: Ids,
+    firsts: Ids,
+    marks: Shorts,
+    places: NDArray[np.int32],
+    ends: Ids,
+) -> int:
+    """Number the ids that come in some columns: those of a column one after another.
+
+    Args:
+        ids: `[B, C]`.
+        columns: which columns.
+        firsts: where each one's marks begin, and where those of the last one end.
+        marks: zeros; a mark for each id of each column. Comes back as one more than its number.
+        places: `[B, len(columns)]`, the number of each id.
+        ends: the first number behind those of each column.
+
+    Returns:
+        How many there are; -1 where an id is none of its column's.
+    """
+    for row in range(len(ids)):
+        for at in range(len(columns)):
+            one = ids[row, columns[at]]
+            if not 0 <= one < firsts[at + 1] - firsts[at]:
+                return -1
+            marks[firsts[at] + one] = 1
+    found = 0
+    for at in range(len(columns)):
+        last = firsts[at + 1]
+        for mark in range(firsts[at], last):
+            if marks[mark] > 0:
+                found += 1
+                marks[mark] = found
+        ends[at] = found
+    for row in range(len(ids)):
+        for at in range(len(columns)):
+            places[row, at] = marks[firsts[at] + ids[row, columns[at]]] - 1
     return found
 
 

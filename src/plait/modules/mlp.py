@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from plait.errors import ArchitectureError, UnknownNameError
 
-from .affine import PartlyLearnt, affine, whole
+from .affine import affine
 from .dropout import Dropout
+from .parts import PartlyLearnt, whole
 
 __all__ = ["MLP", "Activation", "activation_function", "check_widths"]
 
