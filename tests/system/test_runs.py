@@ -289,6 +289,21 @@ def test_predictions_in_bfloat16_are_near_and_are_what_is_judged(
         plait.load(run.folder, precision="f8")  # type: ignore[arg-type]
 
 
+def test_predictions_by_the_compiled_engine_are_the_same(run: Run, log: pl.DataFrame) -> None:
+    compiled = plait.load(run.folder, engine="compiled")
+    assert_frame_equal(compiled.predict(log), run.predictor.predict(log), abs_tol=1e-5)
+    judged = compiled.evaluate(log).tasks["click"]["auc"].value
+    assert judged == pytest.approx(
+        run.predictor.evaluate(log).tasks["click"]["auc"].value, abs=1e-4
+    )
+    with pytest.raises(ConfigurationError, match="`engine` is 'torch' or 'compiled', got 'fast'"):
+        plait.load(run.folder, engine="fast")  # type: ignore[arg-type]
+    with pytest.raises(
+        ConfigurationError, match="'compiled' has no kernels for `precision` 'bf16'"
+    ):
+        plait.load(run.folder, engine="compiled", precision="bf16")
+
+
 def test_predictions_that_are_stopped_half_way_leave_no_file(
     run: Run, log: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ class FakePredictor:
         self.calls: list[tuple[object, ...]] = []
 
     columns = ("like",)
-    precision = ""
+    precision = engine = ""
 
     def predict_file(
         self,
@@ -143,9 +143,11 @@ class FakePredictor:
 def model(monkeypatch: pytest.MonkeyPatch) -> FakePredictor:
     fake = FakePredictor()
 
-    def load(folder: Path, *, best_of: str | None = None, precision: str) -> FakePredictor:
+    def load(
+        folder: Path, *, best_of: str | None = None, precision: str, engine: str
+    ) -> FakePredictor:
         fake.calls.append(("load", folder, best_of))
-        fake.precision = precision
+        fake.precision, fake.engine = precision, engine
         return fake
 
     monkeypatch.setattr("plait.serving.load", load)
@@ -431,11 +433,14 @@ def test_predict_prints_json_where_asked(plait: Command, model: FakePredictor) -
 @pytest.mark.parametrize(
     "command", ["evaluate run new.csv", "predict run new.csv -o a.csv --force"]
 )
-def test_precision_is_handed_on_and_checked(
+def test_precision_and_engine_are_handed_on_and_checked(
     command: str, plait: Command, model: FakePredictor
 ) -> None:
     assert plait(*command.split()).status == 0
-    assert model.precision == "fp32"
+    assert (model.precision, model.engine) == ("fp32", "torch")
+    assert plait(*command.split(), "--engine", "compiled").status == 0
+    assert model.engine == "compiled"
+    assert "'fast' is not one of" in plait(*command.split(), "--engine", "fast").err
     assert plait(*command.split(), "--precision", "bf16").status == 0
     assert model.precision == "bf16"
     refused = plait(*command.split(), "--precision", "fp16")

@@ -63,6 +63,21 @@ Multiplied = Annotated[
         help="In which matrices are multiplied; bf16 is fast where a processor has units for it.",
     ),
 ]
+
+
+class Engine(StrEnum):
+    """What runs the layers."""
+
+    TORCH = "torch"
+    COMPILED = "compiled"
+
+
+RunBy = Annotated[
+    Engine,
+    typer.Option(
+        "--engine", help="What runs the layers; compiled is faster, and needs 'plait[fast]'."
+    ),
+]
 Preference = Annotated[
     str | None,
     typer.Option(
@@ -152,6 +167,7 @@ def evaluate(
     preference: Preference = None,
     best_of: BestOf = None,
     precision: Multiplied = Precision.FP32,
+    engine: RunBy = Engine.TORCH,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -159,7 +175,7 @@ def evaluate(
     with explained(debug=debug):
         from plait.serving import load
 
-        model = load(run, best_of=best_of, precision=precision.value)
+        model = load(run, best_of=best_of, precision=precision.value, engine=engine.value)
         evaluation = model.evaluate(
             rows, group_by=group_by, slices=slices or (), preference=read_preference(preference)
         )
@@ -198,6 +214,7 @@ def predict(
     preference: Preference = None,
     best_of: BestOf = None,
     precision: Multiplied = Precision.FP32,
+    engine: RunBy = Engine.TORCH,
     force: Annotated[
         bool, typer.Option("--force", metavar="", help="Replace the file that is there.")
     ] = False,
@@ -213,7 +230,7 @@ def predict(
 
         from .watching import rows_done
 
-        predictor = load(run, best_of=best_of, precision=precision.value)
+        predictor = load(run, best_of=best_of, precision=precision.value, engine=engine.value)
         with rows_done(Console(stderr=True)) as on_rows:
             written = predictor.predict_file(
                 rows,

@@ -44,6 +44,7 @@ from plait.training import (
     Callback,
     Evaluation,
     Training,
+    blocks_of,
     evaluate_store,
     finish,
     finish_kept,
@@ -241,10 +242,13 @@ def train(
         callbacks=callbacks,
         folder=folder / "training",
     )
-    finish(model, prepared.train, prepared.valid, noise=course.noise)
-    finish_kept(model, prepared.train, prepared.valid, folder / "training", noise=course.noise)
     learnt = method.to_json()
-    return _finish(folder, model, prepared, whole, course, learnt, group_by=group_by, slices=slices)
+    with blocks_of(settings.engine):
+        finish(model, prepared.train, prepared.valid, noise=course.noise)
+        finish_kept(model, prepared.train, prepared.valid, folder / "training", noise=course.noise)
+        return _finish(
+            folder, model, prepared, whole, course, learnt, group_by=group_by, slices=slices
+        )
 
 
 def build(

@@ -154,10 +154,14 @@ def counts_read_so(layout: Layout, visible: Visible, needs: Collection[Need]) ->
     return counts if all_shared and pays and "tokens" not in needs else ()
 
 
-def short_entries(layout: Layout, visible: Visible, apart: Collection[str]) -> tuple[str, ...]:
+def short_entries(
+    layout: Layout, visible: Visible, apart: Collection[str], learnt: int | None
+) -> tuple[str, ...]:
     """The columns of one width whose tables are so short that a batch reads a row many times.
 
     Those that all tasks read and nobody reads apart; of the widths that with most such columns.
+    None where they are less than half of the `learnt` numbers of a row: then products of fewer
+    columns take hardly less time.
     """
     by_width: dict[int, list[str]] = {}
     for column in layout.ids:
@@ -165,7 +169,8 @@ def short_entries(layout: Layout, visible: Visible, apart: Collection[str]) -> t
         is_plain = column.name in visible.shared and column.name not in apart
         if is_plain and table.num_rows <= SHORT and table.width >= LEAST_WIDTH:
             by_width.setdefault(table.width, []).append(column.name)
-    return tuple(max(by_width.values(), key=lambda names: len(list(names)), default=()))
+    width, names = max(by_width.items(), key=lambda item: len(item[1]), default=(0, []))
+    return tuple(names) if 2 * width * len(names) >= (learnt or 0) else ()
 
 
 def places_of(entries: Collection[str], visible: Visible, widths: Mapping[str, int]) -> list[int]:

@@ -134,11 +134,11 @@ class MultiTaskModel(nn.Module):
         shared = self._visible.shared
         apart = {*self._keys, *(self.sequences.targets.values() if self.sequences else ())}
         self._alone = {*apart, *widths} - ({*shared} - apart)
-        self._short = short_entries(layout, self._visible, apart)
+        first = sizes = main_widths(layout, shared, widths)
+        self._short = short_entries(layout, self._visible, apart, first.learnt)
         self.tables = Tables(
             layout.tables, layout.ids, layout.lists, alone=self._alone, short=self._short
         )
-        first = sizes = main_widths(layout, shared, widths)
         self._learnt = sizes.learnt
         self.interaction = None
         if interaction is not None:
@@ -485,7 +485,7 @@ class MultiTaskModel(nn.Module):
 
     def _short_rows(self, ids: Tensor) -> ShortRows | None:
         """The vectors of short tables, each once, unless a rule wants those of each row."""
-        if not self._short or cuts_rows():
+        if not self._short or cuts_rows() or len(ids) < self.tables.rows_worth_it:
             return None
         places = self.get_buffer("_short_places"), self.get_buffer("_learnt_places")
         return self.tables.short_rows(ids, *places)

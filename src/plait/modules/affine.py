@@ -165,7 +165,7 @@ class _LookedUp(Function):
         own = _columns_of_learnt(inputs, weights)
         found = torch.empty_like(weights)
         first_known = sum(inputs.widths[:2])
-        to_learnt = torch.zeros_like(learnt) if ctx.needs_input_grad[3] else None
+        to_learnt = None
         for number, pull in enumerate(pulls):
             if learnt.shape[1]:
                 of_learnt = torch.mm(pull.T, learnt)
@@ -175,8 +175,12 @@ class _LookedUp(Function):
                     found[number].index_copy_(1, inputs.short.others, of_learnt)
                 if to_learnt is not None:
                     to_learnt.addmm_(pull, own[number])
+                elif ctx.needs_input_grad[3]:
+                    to_learnt = torch.mm(pull, own[number])
             if inputs.known.shape[1]:
                 torch.mm(pull.T, inputs.known, out=found[number, :, first_known:])
+        if to_learnt is None and ctx.needs_input_grad[3]:
+            to_learnt = torch.zeros_like(learnt)
         to_vectors = compiled_layers.to_weights(inputs, ctx.turned, pulls, found)
         to_biases = None if biases is None else torch.stack([pull.sum(dim=0) for pull in pulls])
         return None, found, to_biases, to_learnt, None if vectors is None else to_vectors

@@ -17,6 +17,9 @@ from .parts import ShortRows
 
 INITIAL_SCALE = 0.01
 
+READ_OFTEN = 16
+"""A batch must read each row of a short table so many times, in the mean, for it to pay."""
+
 Run = tuple[str, ...]
 """Names of columns that stand side by side."""
 
@@ -133,6 +136,11 @@ class Tables(nn.Module):
             runs.update(found)
             sequences.update(found_lists)
         return runs, sequences
+
+    @property
+    def rows_worth_it(self) -> int:
+        """How many rows a batch must have for `short_rows` to be less work than `forward`."""
+        return READ_OFTEN * int(self._short.firsts[-1]) // max(1, len(self._short.positions))
 
     def short_rows(self, ids: Tensor, columns: Tensor, others: Tensor) -> ShortRows:
         """Each distinct row of the short tables once, for layers that are compiled.

@@ -36,6 +36,7 @@ from plait.training import (
 )
 from plait.training.judging import mix, scores, shares_of_mix
 from plait.training.precision import multiplying
+from plait.training.rows import Engine, blocks_of, row_kernels
 
 ROWS_AT_ONCE = 8192
 """Rows whose layers stand in memory at a time; those of a whole chunk would take a gigabyte."""
@@ -49,20 +50,31 @@ class Predictor:
     Args:
         artifact: of a finished run.
         precision: of the products of matrices; see `load`.
+        engine: of the layers; see `load`.
 
     Attributes:
         artifact: the model, its preprocessor, schema, side tables and history.
         precision: of the products of matrices.
+        engine: of the layers.
 
     Raises:
-        ConfigurationError: there is no such precision.
+        ConfigurationError: there is no such precision or engine, or not both together.
+        MissingExtraError: `compiled` without numba.
     """
 
-    def __init__(self, artifact: Artifact, *, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, artifact: Artifact, *, precision: Precision = "fp32", engine: Engine = "torch"
+    ) -> None:
         if precision not in get_args(Precision):
             raise ConfigurationError(f"`precision` is 'fp32' or 'bf16', got {precision!r}.")
+        if engine not in get_args(Engine):
+            raise ConfigurationError(f"`engine` is 'torch' or 'compiled', got {engine!r}.")
+        if engine == "compiled" and precision == "bf16":
+            raise ConfigurationError("`engine` 'compiled' has no kernels for `precision` 'bf16'.")
+        row_kernels(engine)
         self.artifact = artifact
         self.precision = precision
+        self.engine = engine
         self._reader = TaskReader(tuple(artifact.model.tasks.values()))
 
     @property
@@ -222,7 +234,7 @@ class Predictor:
     def _asked(self, ray: tuple[float, ...] | None) -> Iterator[None]:
         """The network runs in this block, for these shares of the tasks."""
         device = next(self.artifact.model.parameters()).device
-        with preferring(ray), multiplying(self.precision, device):
+        with preferring(ray), multiplying(self.precision, device), blocks_of(self.engine):
             yield
 
     @contextmanager
@@ -282,6 +294,7 @@ def load(
     *,
     best_of: str | None = None,
     precision: Precision = "fp32",
+    engine: Engine = "torch",
     architectures: Sequence[type[Architecture]] = (),
     links: Sequence[type[Link]] = (),
     interactions: Sequence[type[Interaction]] = (),
@@ -299,6 +312,9 @@ def load(
         precision: of the products of matrices. `bf16` keeps 8 binary digits of each number, which
             processors with units for it multiply twice as fast; others are slower by it. The order
             of rows whose predictions are nearly the same may change.
+        engine: `compiled` needs `plait[fast]` and a CPU: layers look up what they make of numbers
+            and of short tables in place of multiplying it out. The first use on a machine compiles
+            it, which takes some seconds.
         architectures: your own classes, where the model was trained with one.
         links: your own links.
         interactions: your own interactions.
@@ -306,7 +322,8 @@ def load(
         terms: your own terms.
 
     Raises:
-        ConfigurationError: there is no such precision.
+        ConfigurationError: there is no such precision or engine, or not both together.
+        MissingExtraError: `compiled` without numba.
         ArtifactError: no artifact, a damaged or newer one, or no kept states.
         UnknownNameError: a task that the run has no best state of; an unknown part of a model.
     """
@@ -320,4 +337,4 @@ def load(
     )
     if best_of is not None:
         artifact.model.load_state_dict(best_state_of(best_of, Path(folder) / "training"))
-    return Predictor(artifact, precision=precision)
+    return Predictor(artifact, precision=precision, engine=engine)

@@ -13,7 +13,7 @@ from .noisy_rates import NoisyRates
 from .objective import Expected, Losses, Objective, Supervised
 from .prediction import predict_store
 from .row_optimizers import LazyAdam, RowwiseAdagrad
-from .rows import warm_up
+from .rows import blocks_of, warm_up
 from .settings import Training
 from .setup import check_labels, expected_shares, fit_heads
 from .straightening import straighten
@@ -36,6 +36,7 @@ __all__ = [
     "Trainer",
     "Training",
     "best_state_of",
+    "blocks_of",
     "calibrate_heads",
     "check_labels",
     "evaluate_store",

@@ -5,28 +5,35 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Thread
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from plait.errors import MissingExtraError
+from plait.modules import compiled_blocks
 
 __all__ = [
     "AdamStep",
+    "Engine",
     "RowKernels",
     "adagrad",
     "adam",
+    "blocks_of",
     "catch_up",
     "follow",
     "merge",
     "row_kernels",
     "warm_up",
 ]
+
+Engine = Literal["torch", "compiled"]
+"""What works on the rows of tables, mixes experts and looks inputs of layers up."""
 
 INT32_ROWS = (1 << 31) - 1
 
@@ -106,6 +113,16 @@ def row_kernels(engine: str) -> RowKernels:
         return import_module("plait.training.compiled_rows")
     except ImportError as error:
         raise MissingExtraError("numba", extra="fast", purpose="The compiled engine") from error
+
+
+def blocks_of(engine: str) -> AbstractContextManager[None]:
+    """The network runs in this block on an engine.
+
+    Raises:
+        MissingExtraError: `compiled` without numba.
+    """
+    row_kernels(engine)
+    return compiled_blocks(allowed=engine == "compiled")
 
 
 def warm_up(engine: str) -> Thread | None:

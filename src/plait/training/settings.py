@@ -9,6 +9,8 @@ from typing import Literal
 from plait.errors import ConfigurationError
 from plait.models import Precision
 
+from .rows import Engine
+
 LARGE_LOG = 250_000
 ADAGRAD_RATE = 0.01
 
@@ -53,7 +55,7 @@ class Training:
         monitor: weight of each task in the mix that stopping reads. None: alike for targets,
             but less for one that fewer than 1,000 validation rows judge (`shares_of_mix`).
         checkpoint_seconds: least time between two checkpoints within an epoch.
-        engine: what works on the rows of tables and mixes experts. `torch` runs everywhere;
+        engine: what works on rows of tables and on layers. `torch` runs everywhere;
             `compiled` needs numba (`plait[fast]`) and saves a few hundredths of a step on a
             processor, most with one thread and a small network. Both follow the same equations,
             write the same checkpoints and differ by rounding.
@@ -85,7 +87,7 @@ class Training:
     evaluate_steps: int | None = None
     monitor: Mapping[str, float] | None = None
     checkpoint_seconds: float = 30.0
-    engine: Literal["torch", "compiled"] = "torch"
+    engine: Engine = "torch"
     precision: Precision = "fp32"
     keep_memory: bool = True
     seed: int = 0
