@@ -423,6 +423,11 @@ class MultiTaskModel(nn.Module):
         }
 
     @property
+    def reads_pieces(self) -> bool:
+        """Whether compiled layers look up what they make of numbers, instead of multiplying."""
+        return self._is_read_first and bool(self._counts)
+
+    @property
     def factor_terms(self) -> dict[str, FactorTerm]:
         """The tasks' own parts of the product of user and item."""
         towers = {name: self.tower_of(name) for name in self.tasks}

@@ -168,11 +168,10 @@ class _LookedUp(Function):
         to_learnt = None
         for number, pull in enumerate(pulls):
             if learnt.shape[1]:
-                of_learnt = torch.mm(pull.T, learnt)
                 if inputs.short is None:
-                    found[number, :, : learnt.shape[1]] = of_learnt
+                    torch.mm(pull.T, learnt, out=found[number, :, : learnt.shape[1]])
                 else:
-                    found[number].index_copy_(1, inputs.short.others, of_learnt)
+                    found[number].index_copy_(1, inputs.short.others, pull.T @ learnt)
                 if to_learnt is not None:
                     to_learnt.addmm_(pull, own[number])
                 elif ctx.needs_input_grad[3]:

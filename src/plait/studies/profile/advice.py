@@ -137,6 +137,12 @@ def _narrower(found: Profile) -> str:
     named = widest[:MOST_NAMES] + (["others"] if len(widest) > MOST_NAMES else [])
     own = next((name for name in widest if name not in found.history), None)
     remedies = []
+    if found.may_look_up:
+        install = "" if find_spec("numba") else " (`pip install 'plait[fast]'`)"
+        remedies.append(
+            f"look them up instead of multiplying them, with `training.engine = "
+            f'"compiled"`{install}'
+        )
     if own is not None:
         remedies.append(f'give numbers fewer pieces (`{{ name = "{own}", num_pieces = 8 }}`)')
     if set(numbers) & set(found.history):

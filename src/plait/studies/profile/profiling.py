@@ -67,6 +67,8 @@ class Profile:
         plan: how often a run does what.
         size: parameters and multiply-adds.
         history: numeric features that a history made.
+        may_look_up: whether the compiled engine, which was not asked for, would look numbers up
+            that are now multiplied out.
     """
 
     machine: Machine
@@ -77,6 +79,7 @@ class Profile:
     plan: Plan
     size: Size
     history: tuple[str, ...]
+    may_look_up: bool = False
 
     @cached_property
     def costs(self) -> Mapping[str, float]:
@@ -198,7 +201,12 @@ def profile_training(
         plan=plan_of(model, prepared, settings),
         size=size_of(model),
         history=() if prepared.history is None else tuple(prepared.history.names),
+        may_look_up=model.reads_pieces and (settings.engine, settings.precision) == PLAIN,
     )
+
+
+PLAIN = ("torch", "fp32")
+"""Engine and precision of a run that may have compiled layers instead."""
 
 
 def _check(seconds: float) -> None:

@@ -131,10 +131,10 @@ def timed_stages(model: MultiTaskModel, clock: Clock) -> Iterator[None]:
     with clock.watching(model, _OF_THE_MODEL):
         look_up = model.lookup
 
-        def begin(batch: Batch) -> Fields:
+        def begin(batch: Batch, *, for_layers: bool = False) -> Fields:
             if clock.running == "batch":
                 clock.switch("loss")
-            return look_up(batch)
+            return look_up(batch, for_layers=for_layers)
 
         vars(model)["lookup"] = begin
         yield

@@ -97,6 +97,11 @@ CULPRITS = {
         'all multiply-adds; give numbers fewer pieces (`{ name = "age", num_pieces = 8 }`) or '
         "remember less",
     ),
+    "numbers that may be looked up": (
+        replace(FOUND, size=replace(FOUND.size, number_share=0.6), may_look_up=True),
+        "the network itself, for its wide inputs",
+        'look them up instead of multiplying them, with `training.engine = "compiled"`, give',
+    ),
     "network": (FOUND, "the network itself", "12\N{NO-BREAK SPACE}% of the machine's limit"),
 }
 
@@ -133,6 +138,16 @@ def test_faster_tables_are_offered_where_they_are_not_there(
 ) -> None:
     monkeypatch.setattr(rules, "find_spec", lambda name: None)
     assert "pip install 'plait[fast]'" in first_thing(slow(lookup=500.0)).sentence
+
+
+def test_the_compiled_engine_is_offered_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "find_spec", lambda name: None)
+    found = replace(FOUND, size=replace(FOUND.size, number_share=0.6), may_look_up=True)
+    assert "`training.engine = \"compiled\"` (`pip install 'plait[fast]'`)" in (
+        first_thing(found).sentence
+    )
 
 
 @pytest.mark.parametrize("stage", ["batch", "dense", "average"])
