@@ -230,6 +230,9 @@ def _encode(part: str, text: str) -> bytes:
 
 
 def _python_tree(text: str, masked: str) -> ast.expr:
+    if "\0" in text:
+        # Python's own words for it are another error before 3.11.4.
+        raise ExpressionError("A formula cannot hold null bytes", text=text, at=text.index("\0"))
     try:
         with warnings.catch_warnings():
             # An odd escape in a string ('\\d') is a warning of the Python compiler, not ours.
