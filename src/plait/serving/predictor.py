@@ -314,7 +314,7 @@ def load(
             of rows whose predictions are nearly the same may change.
         engine: `compiled` needs `plait[fast]` and a CPU: layers look up what they make of numbers
             and of short tables in place of multiplying it out. The first use on a machine compiles
-            it, which takes some seconds.
+            the kernels, which takes some ten seconds.
         architectures: your own classes, where the model was trained with one.
         links: your own links.
         interactions: your own interactions.
