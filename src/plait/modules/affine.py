@@ -93,7 +93,7 @@ def _looked_up(inputs: PartlyLearnt, weights: Tensor, biases: Tensor | None) -> 
         return _written_out(inputs, weights, biases)
     vectors = None if inputs.short is None else inputs.short.vectors
     found: tuple[Tensor, ...] = _LookedUp.apply(  # type: ignore[no-untyped-call]
-        inputs, weights, biases, inputs.learnt, vectors
+        inputs, weights.contiguous(), biases, inputs.learnt, vectors
     )
     return found
 
@@ -132,7 +132,6 @@ class _LookedUp(Function):
         """E outputs `[B, out]`."""
         from . import compiled_layers
 
-        weights = weights.contiguous()
         own = _columns_of_learnt(inputs, weights)
         known = weights[:, :, sum(inputs.widths[:2]) :]
         offsets = weights.new_zeros(weights.shape[:2]) if biases is None else biases
@@ -140,9 +139,8 @@ class _LookedUp(Function):
         for weight, of_known, offset in zip(own, known, offsets, strict=True):
             output = torch.addmm(offset, learnt, weight.T)
             outputs.append(output.addmm_(inputs.known, of_known.T) if len(of_known.T) else output)
-        made = compiled_layers.make(inputs, weights)
-        compiled_layers.add_looked_up(inputs, made, outputs)
-        ctx.inputs, ctx.turned = inputs, made.turned
+        ctx.inputs = inputs
+        ctx.turned = compiled_layers.add_looked_up(inputs, weights, outputs)
         ctx.save_for_backward(weights, biases, learnt, vectors)  # type: ignore[arg-type]
         return tuple(outputs)
 

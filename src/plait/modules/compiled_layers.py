@@ -20,21 +20,7 @@ from . import kernels
 from .parts import PartlyLearnt
 from .team import in_parts
 
-__all__ = ["Made", "add_looked_up", "make", "numbered", "to_weights"]
-
-
-class Made(NamedTuple):
-    """What units make of all that may be looked up.
-
-    In stretches of units that are worked on together, one after another.
-
-    Attributes:
-        rows: `[rows * units]`.
-        turned: `[columns of short tables * units]`, their weights turned round.
-    """
-
-    rows: Tensor
-    turned: Tensor
+__all__ = ["add_looked_up", "numbered", "to_weights"]
 
 
 class _Told(NamedTuple):
@@ -120,30 +106,30 @@ def numbered(
     return places, ends, np.flatnonzero(marks)
 
 
-def make(inputs: PartlyLearnt, weights: Tensor) -> Made:
-    """What the units of E layers make of what the input leaves to be looked up.
+def add_looked_up(inputs: PartlyLearnt, weights: Tensor, outputs: Sequence[Tensor]) -> Tensor:
+    """Add to the outputs of E layers, each `[B, out]`, what is looked up.
+
+    What units make of it is worked out first, in stretches of units that are worked on together.
 
     Args:
         inputs: the input.
         weights: `[E, out, D]`.
+        outputs: of the other columns.
+
+    Returns:
+        The weights of the columns of short tables, turned round: `to_weights` reads them.
     """
     told, (blocks, width, stride) = _Told.of(inputs), weights.shape
     made = weights.new_empty(told.num_rows * blocks * width)
     turned = weights.new_empty(len(told.columns) * blocks * width)
     shape = (*told.layer(blocks, width), len(told.columns), told.counts, told.columns)
     in_parts(kernels.turn, (*shape, weights, stride, made, turned, told.first))
+    if len(told.counts):
+        in_parts(kernels.interpolate, told.of_numbers(blocks, width, made, outputs))
     if len(told.vectors):
         in_parts(kernels.tabulate, (*told.short(blocks, width), made, turned))
-    return Made(made, turned)
-
-
-def add_looked_up(inputs: PartlyLearnt, made: Made, outputs: Sequence[Tensor]) -> None:
-    """Add to the outputs of E layers, each `[B, out]`, what is looked up."""
-    told, blocks, width = _Told.of(inputs), len(outputs), outputs[0].shape[1]
-    if len(told.counts):
-        in_parts(kernels.interpolate, told.of_numbers(blocks, width, made.rows, outputs))
-    if len(told.vectors):
-        in_parts(kernels.add_rows, told.of_rows(blocks, width, made.rows, outputs))
+        in_parts(kernels.add_rows, told.of_rows(blocks, width, made, outputs))
+    return turned
 
 
 def to_weights(
@@ -153,7 +139,7 @@ def to_weights(
 
     Args:
         inputs: the input.
-        turned: `Made.turned`.
+        turned: what `add_looked_up` gave.
         gradients: E tensors `[B, out]`.
         weights: `[E, out, D]`, of which these columns are written.
     """

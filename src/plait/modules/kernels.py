@@ -206,6 +206,23 @@ def stretch_of(unit: int, width: int) -> tuple[int, int, int]:
 
 
 @register_jitable
+def of_unit(
+    told: NDArray[np.int64], unit: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], int, int]:
+    """Of what `turn` was told, what is of a unit's stretch.
+
+    Its weights; of its stretch the turned weights and the table; its place there, and the size.
+    """
+    width, num_rows, num_turned, stride = told[3], told[5], told[6], told[10]
+    block, begin, size = stretch_of(unit, width)
+    start = block * width + begin
+    weight = floats(told[9] + 4 * unit * stride, stride)
+    table = floats(told[11] + 4 * num_rows * start, num_rows * size)
+    turned = floats(told[12] + 4 * num_turned * start, num_turned * size)
+    return weight, turned, table, unit % width - begin, size
+
+
+@register_jitable
 def before(position: float, pieces: int) -> tuple[int, np.float32]:
     """The edge before a position, and how far from it to the next one."""
     edge = min(max(int(position), 0), pieces - 1)
@@ -214,38 +231,31 @@ def before(position: float, pieces: int) -> tuple[int, np.float32]:
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")
 def turn(place: Place) -> None:
-    """Weights as `interpolate` and `tabulate` read them: `compiled_layers.make`.
+    """Weights as `interpolate` and `tabulate` read them: `compiled_layers.add_looked_up`.
 
     Of each number what a unit makes of it at its edges; of a short table's columns the weights.
     """
     told = numbers_at(place)
-    blocks, width, num_numbers, num_rows, num_turned = told[2], told[3], told[4], told[5], told[6]
+    num_numbers, num_turned, column_of_numbers = told[4], told[6], told[13]
     pieces, columns = ids(told[7], num_numbers), ids(told[8], num_turned)
-    weights, stride, table, turned = told[9], told[10], told[11], told[12]
-    begin_of_numbers = told[13]
     part, parts = take_part(place)
-    first, last = bounds(part, parts, blocks * width)
+    first, last = bounds(part, parts, told[2] * told[3])
     for unit in range(first, last):
-        weight = floats(weights + 4 * unit * stride, stride)
-        block, begin, size = stretch_of(unit, width)
-        start = block * width + begin
-        at = unit % width - begin
-        into = floats(turned + 4 * num_turned * start, num_turned * size)
+        weight, turned, table, at, size = of_unit(told, unit)
         for one in range(num_turned):
-            into[at + one * size] = weight[columns[one]]
-        found = floats(table + 4 * num_rows * start, num_rows * size)
-        column = begin_of_numbers
+            turned[at + one * size] = weight[columns[one]]
+        column = column_of_numbers
         for number in range(num_numbers):
-            found[at] = weight[column]
-            found[at + size] = weight[column + 1]
+            table[at] = weight[column]
+            table[at + size] = weight[column + 1]
             at += 2 * size
             column += 2
             if pieces[number] > 0:
                 total = np.float32(0.0)
-                found[at] = total
+                table[at] = total
                 for piece in range(pieces[number]):
                     total += weight[column + piece]
-                    found[at + (piece + 1) * size] = total
+                    table[at + (piece + 1) * size] = total
                 at += (pieces[number] + 1) * size
                 column += pieces[number]
 
@@ -254,31 +264,24 @@ def turn(place: Place) -> None:
 def turn_back(place: Place) -> None:
     """The gradient of weights from those of what `turn` made: `compiled_layers.to_weights`."""
     told = numbers_at(place)
-    blocks, width, num_numbers, num_rows, num_turned = told[2], told[3], told[4], told[5], told[6]
+    num_numbers, num_turned, column_of_numbers = told[4], told[6], told[13]
     pieces, columns = ids(told[7], num_numbers), ids(told[8], num_turned)
-    weights, stride, table, turned = told[9], told[10], told[11], told[12]
-    begin_of_numbers = told[13]
     part, parts = take_part(place)
-    first, last = bounds(part, parts, blocks * width)
+    first, last = bounds(part, parts, told[2] * told[3])
     for unit in range(first, last):
-        weight = floats(weights + 4 * unit * stride, stride)
-        block, begin, size = stretch_of(unit, width)
-        start = block * width + begin
-        at = unit % width - begin
-        given = floats(turned + 4 * num_turned * start, num_turned * size)
+        weight, turned, table, at, size = of_unit(told, unit)
         for one in range(num_turned):
-            weight[columns[one]] = given[at + one * size]
-        given = floats(table + 4 * num_rows * start, num_rows * size)
-        column = begin_of_numbers
+            weight[columns[one]] = turned[at + one * size]
+        column = column_of_numbers
         for number in range(num_numbers):
-            weight[column] = given[at]
-            weight[column + 1] = given[at + size]
+            weight[column] = table[at]
+            weight[column + 1] = table[at + size]
             at += 2 * size
             column += 2
             if pieces[number] > 0:
                 total = np.float32(0.0)
                 for piece in range(pieces[number] - 1, -1, -1):
-                    total += given[at + (piece + 1) * size]
+                    total += table[at + (piece + 1) * size]
                     weight[column + piece] = total
                 at += (pieces[number] + 1) * size
                 column += pieces[number]
@@ -286,7 +289,7 @@ def turn_back(place: Place) -> None:
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
 def tabulate(place: Place) -> None:
-    """What units make of the vectors of short tables: `compiled_layers.make`."""
+    """What units make of the vectors of short tables: `compiled_layers.add_looked_up`."""
     told = numbers_at(place)
     blocks, width, num_rows, num_turned = told[2], told[3], told[4], told[5]
     num_columns, num_vectors, dim = told[6], told[7], told[8]
