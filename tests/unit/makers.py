@@ -52,6 +52,17 @@ SCHEMA = Schema(
 SCENIC = replace(SCHEMA, features=(*SCHEMA.features, Categorical("tab", min_count=1)))
 """The same, and the scenario among the features."""
 
+PLENTY = replace(
+    SCHEMA,
+    features=(
+        *(each for each in SCHEMA.features if each.name not in ("city", "age")),
+        Categorical("city", embedding_dim=8, min_count=1),
+        Categorical("tab", embedding_dim=8, min_count=1),
+        Numeric("age", num_pieces=20, num_bins=4, embedding_dim=8),
+    ),
+)
+"""Numbers in many pieces and columns of short tables: compiled layers look both up."""
+
 BINARY_TASKS: tuple[Task, ...] = (Binary("click"), Binary("like"))
 
 TASKS: tuple[Task, ...] = (

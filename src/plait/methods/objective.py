@@ -126,6 +126,8 @@ class JointFeatureObjective(Objective):
                 for each in (fields, *fields.own.values())
                 for vectors in (*each.vectors.values(), *(e.values for e in each.lists.values()))
             ]
+            if fields.short is not None:
+                found.append(fields.short.of_rows())
             # Numbers and given vectors stand beside what was looked up, but have no gradient.
             looked_up = [vectors for vectors in found if vectors.requires_grad]
             terms += _half_squares(looked_up, self.row_l2 / rows)

@@ -63,11 +63,14 @@ class ShortRows(NamedTuple):
     columns: Tensor
     others: Tensor
 
+    def of_rows(self) -> Tensor:
+        """The vectors of each row of the batch, `[B, C * d]`."""
+        return functional.embedding(self.places, self.vectors).flatten(1)
+
     def written_out(self, learnt: Tensor) -> Tensor:
-        """The vectors of each row of the batch, among those of the other columns."""
-        own = functional.embedding(self.places, self.vectors).flatten(1)  # [B, C * d]
+        """The same among those of the other columns."""
         order = torch.cat([self.others, self.columns]).argsort()
-        return torch.cat([learnt, own], dim=1).index_select(1, order)
+        return torch.cat([learnt, self.of_rows()], dim=1).index_select(1, order)
 
 
 class PartlyLearnt(NamedTuple):

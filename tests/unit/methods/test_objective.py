@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.unit.makers import (
     BINARY_TASKS,
+    PLENTY,
     TASKS,
     Data,
     gradients,
@@ -34,6 +35,7 @@ from plait.methods import (
 )
 from plait.methods.objective import shared_parameters
 from plait.models import MultiTaskModel
+from plait.modules import compiled_blocks
 from plait.testing import ObjectiveContract
 from plait.training import Expected, Losses, Objective, Supervised
 
@@ -419,6 +421,31 @@ def test_half_the_squares_of_dense_parameters_and_looked_up_rows_are_added(data:
         assert found is not None
         expected = float(keys.detach()) + 0.1 * dense + 0.3 * rows / len(batch)
         assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.3])
+def test_the_squares_of_rows_are_the_same_where_short_tables_are_looked_up(
+    tmp_path: Path, radius: float
+) -> None:
+    data = make_data(tmp_path, BINARY_TASKS, schema=PLENTY)
+    model, batch = make_model(data, architecture=MMoE), whole(data.train)
+    model.unknown_rate = 0.0
+    objective = JointFeatureObjective(
+        _supervised(model), FiniteDifference(radius=radius), row_l2=0.6
+    )
+    found = []
+    for compiled in (False, True):
+        with compiled_blocks(allowed=compiled):
+            assert (model.trace(batch).fields.short is not None) == compiled
+            penalty = objective.losses(model, batch, 0).penalty
+        assert penalty is not None
+        model.zero_grad()
+        penalty.backward()
+        moved = {n: p.grad.to_dense() for n, p in model.named_parameters() if p.grad is not None}
+        found.append({"penalty": penalty.detach(), **moved})
+    assert found[0].keys() == found[1].keys()
+    for name, tensor in found[0].items():
+        assert_close(found[1][name], tensor, atol=1e-7, rtol=1e-4, msg=name)
 
 
 def test_the_squares_of_rows_move_rows_of_the_batch_alone(data: Data) -> None:

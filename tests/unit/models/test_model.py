@@ -12,8 +12,8 @@ import pytest
 import torch
 from tests.unit.makers import (
     BINARY_TASKS,
+    PLENTY,
     SCENIC,
-    SCHEMA,
     TASKS,
     Data,
     gradients,
@@ -29,7 +29,7 @@ from torch.testing import assert_close
 from plait.architectures import ARCHITECTURES, CGC, PLE, Chain, MMoE, SharedBottom, SingleTask
 from plait.balancing import Equal
 from plait.data.batch import UNKNOWN, Batch, Lists
-from plait.data.schema import Categorical, Numeric, Schema
+from plait.data.schema import Numeric, Schema
 from plait.errors import TaskError, UnknownNameError
 from plait.models import ArchitectureFactory, MultiTaskModel, Precision, cuttable
 from plait.modules import Dropout, compiled_blocks
@@ -460,14 +460,7 @@ def test_predictions_export_with_a_dynamic_batch(kind: type, tmp_path: Path) -> 
 
 @pytest.fixture
 def plenty(tmp_path: Path) -> Data:
-    """Data with numbers in many pieces and columns of short tables."""
-    wider = {
-        "age": Numeric("age", num_pieces=20, num_bins=4, embedding_dim=8),
-        "city": Categorical("city", embedding_dim=8, min_count=1),
-    }
-    features = [wider.get(each.name, each) for each in SCHEMA.features]
-    features.append(Categorical("tab", embedding_dim=8, min_count=1))
-    return make_data(tmp_path, BINARY_TASKS, schema=replace(SCHEMA, features=tuple(features)))
+    return make_data(tmp_path, BINARY_TASKS, schema=PLENTY)
 
 
 @pytest.mark.parametrize("architecture", [MMoE, CGC, PLE, SingleTask])
