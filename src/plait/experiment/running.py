@@ -45,6 +45,7 @@ from plait.training import (
     Evaluation,
     Training,
     blocks_of,
+    engine_for,
     evaluate_store,
     finish,
     finish_kept,
@@ -201,6 +202,8 @@ def train(
         cache=Path(cache) if cache is not None else folder / "prepared",
         older=None if init_from is None else artifact_folder(init_from) / "preprocessor",
     )
+    device = torch.device("cpu")
+    warm_up(engine_for(settings, num_rows=prepared.train.num_rows, device=device))
     model = build(
         prepared,
         seed=settings.seed,
@@ -243,7 +246,7 @@ def train(
         folder=folder / "training",
     )
     learnt = method.to_json()
-    with blocks_of(settings.engine):
+    with blocks_of(course.engine):
         finish(model, prepared.train, prepared.valid, noise=course.noise)
         finish_kept(model, prepared.train, prepared.valid, folder / "training", noise=course.noise)
         return _finish(

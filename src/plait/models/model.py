@@ -13,42 +13,28 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from plait.architectures import Encoded, Gate, Link, MMoE, Shared
+from plait.architectures import Encoded, Gate, Link, MMoE, Shared, Widths
 from plait.architectures.base import Derived, Seen
 from plait.data.batch import NUM_RESERVED, UNKNOWN, Batch, Layout
 from plait.heads import Head, head_for
-from plait.modules import (
-    ListVectors,
-    PartlyLearnt,
-    Pieces,
-    Run,
-    ShortRows,
-    Tables,
-    mean_pool,
-    whole,
-    worth_parting,
-)
-from plait.modules.engine import is_plain, may_compile
+from plait.modules import ListVectors, PartlyLearnt, Run, Tables, mean_pool, whole
 from plait.modules.interactions import Entry, Interacted
 from plait.modules.terms import Term
 from plait.tasks import Task, check_tasks
 
-from .cutting import apart, cuts_rows
+from .cutting import apart
 from .entries import (
     TOKEN_WIDTH,
-    counts_read_so,
     encode_numbers,
     entry_widths,
     key_entries,
     learnt_entries,
-    main_widths,
-    places_of,
     readers_of,
-    short_entries,
     visible_entries,
 )
 from .factors import FactorTerm, KeyTables
 from .late import InteractionFactory, LateTerm, late_term
+from .main_input import MainInput
 from .own import OwnTables
 from .precision import Precision, set_table_precision
 from .preference import PreferenceGates
@@ -134,10 +120,10 @@ class MultiTaskModel(nn.Module):
         shared = self._visible.shared
         apart = {*self._keys, *(self.sequences.targets.values() if self.sequences else ())}
         self._alone = {*apart, *widths} - ({*shared} - apart)
-        first = sizes = main_widths(layout, shared, widths)
-        self._short = short_entries(layout, self._visible, apart, first.learnt)
+        self.main_input = MainInput(layout, self._visible, widths, apart=apart)
+        sizes = self.main_input.sizes
         self.tables = Tables(
-            layout.tables, layout.ids, layout.lists, alone=self._alone, short=self._short
+            layout.tables, layout.ids, layout.lists, alone=self._alone, short=self.main_input.short
         )
         self._learnt = sizes.learnt
         self.interaction = None
@@ -154,15 +140,8 @@ class MultiTaskModel(nn.Module):
         for gate in self._gates():
             sizes = gate.build(sizes)
         self.architecture = architecture(sizes, tuple(self.tasks))
-        # Nothing may stand before the structure that reads or scales all of its input.
-        reads_parts = self.architecture.reads_parts
-        self._is_read_first = reads_parts and not (preference or self.interaction or gates)
-        self._is_parted = worth_parting(learnt=first.learnt, width=first.main)
-        self._counts = counts_read_so(layout, self._visible, self.architecture.needs)
-        learnt = learnt_entries(layout).difference(self._short)
-        for name, among in (("short", self._short), ("learnt", learnt)):
-            places = torch.tensor(places_of(among, self._visible, widths), dtype=torch.long)
-            self.register_buffer(f"_{name}_places", places, persistent=False)
+        if self.architecture.reads_parts and not (preference or self.interaction or gates):
+            self.main_input.read_first_by_layers(self.architecture.needs)
         width = self.architecture.out_features
         self.preference_gates = (
             PreferenceGates(len(self.tasks), read, width) if preference else None
@@ -181,23 +160,10 @@ class MultiTaskModel(nn.Module):
         factored = self._factored() if factors else ()
         self.factor_tables = KeyTables(layout, factors, called="factors") if factored else None
         self.terms = built_terms(terms, layout, readers)
-        for name, task in self.tasks.items():
-            out_features = self.head(name).out_features
-            own = sum(widths[entry] for entry in self._visible.per_task[name])
-            entries = {e: widths[e] for e in (*shared, *self._visible.per_task[name])}
-            layers = tower if task.tower is None else task.tower
-            bent = [gate.layer_gates(sizes, layers) for gate in self._gates()]
-            self.towers[module_name(name)] = Tower(
-                self.architecture.out_features + own,
-                layers,
-                out_features,
-                dropout=dropout,
-                factors=FactorTerm(layout, factors, out_features, task=name)
-                if name in factored
-                else None,
-                late=late_term(self.interaction, layout, entries, out_features, task=name),
-                gates=[each for each in bent if each is not None],
-                terms=term_weights(self.terms, readers, out_features, task=name),
+        for name in self.tasks:
+            factor_width = factors if name in factored else 0
+            self.towers[module_name(name)] = self._new_tower(
+                name, sizes, readers, factors=factor_width
             )
         set_table_precision(self, table_precision)
 
@@ -244,16 +210,15 @@ class MultiTaskModel(nn.Module):
             batch: the rows.
             for_layers: leave out what nobody reads but layers that do as well without it.
         """
-        for_layers = for_layers and self._is_read_first and may_compile(batch.numbers)
         ids = batch.ids
         if self.training and self.unknown_rate > 0 and ids.shape[1]:
             dropped = torch.rand(ids.shape, device=ids.device) < self.unknown_rate
             known = ids >= NUM_RESERVED
             ids = ids.masked_fill(dropped & known & self.get_buffer("_may_drop"), UNKNOWN)
         pieces = short = None
-        if for_layers and not is_plain():
-            short = self._short_rows(ids)
-            pieces = Pieces.of(batch.numbers, self._counts) if self._counts else None
+        if for_layers and self.main_input.looks_up(batch.numbers):
+            pieces = self.main_input.pieces(batch.numbers)
+            short = self.main_input.short_rows(self.tables, ids)
         found: tuple[dict[Run, Tensor], dict[str, ListVectors]] = self.tables(
             ids, batch.lists, but_short=short is not None
         )
@@ -291,7 +256,7 @@ class MultiTaskModel(nn.Module):
         """
         kept = self._keys_kept(fields)
         runs = self._flat(fields, kept)
-        main = self._main(fields, runs)
+        main: Tensor | PartlyLearnt = self.main_input(fields, runs)
         per_task = {
             task: torch.cat([runs[name,] for name in own], dim=1)  # [B, D_k]
             for task, own in self._visible.per_task.items()
@@ -423,11 +388,6 @@ class MultiTaskModel(nn.Module):
         }
 
     @property
-    def reads_pieces(self) -> bool:
-        """Whether compiled layers look up what they make of numbers, instead of multiplying."""
-        return self._is_read_first and bool(self._counts)
-
-    @property
     def factor_terms(self) -> dict[str, FactorTerm]:
         """The tasks' own parts of the product of user and item."""
         towers = {name: self.tower_of(name) for name in self.tasks}
@@ -488,13 +448,6 @@ class MultiTaskModel(nn.Module):
                     bias = conditional_bias(bias, self.head(derived.within).initial_bias())
             self.tower_of(name).last.bias.data.copy_(bias)
 
-    def _short_rows(self, ids: Tensor) -> ShortRows | None:
-        """The vectors of short tables, each once, unless a rule wants those of each row."""
-        if not self._short or cuts_rows() or len(ids) < self.tables.rows_worth_it:
-            return None
-        places = self.get_buffer("_short_places"), self.get_buffer("_learnt_places")
-        return self.tables.short_rows(ids, *places)
-
     def _keys_kept(self, fields: Fields) -> dict[str, Tensor]:
         """On which rows the deep network sees a user's or item's vector, `[B, 1]` by column."""
         if not self.training or self.id_dropout <= 0:
@@ -518,44 +471,11 @@ class MultiTaskModel(nn.Module):
             runs.update(self.sequences(fields.lists, runs))
         return runs
 
-    def _main(self, fields: Fields, runs: Mapping[Run, Tensor]) -> Tensor | PartlyLearnt:
-        """The entries that all tasks may read, `[B, D]`, in parts where the structure reads such.
-
-        The gradient of what is known has no use, so to cut it off after a layer has made it, or to
-        write zeros where a part was cut out, is work for nothing.
-        """
-        pieces, short = fields.pieces, fields.short
-        is_parted = self._is_read_first and self._is_parted
-        if not is_parted and pieces is None and short is None:
-            return self._side_by_side(runs)
-        tables = learnt_entries(self.layout).difference(() if short is None else self._short)
-        written = {name for run in runs for name in run}
-        shared = self._visible.shared
-        learnt = [entry for entry in shared if entry in tables]
-        known = [e for e in shared if e in written and e not in learnt_entries(self.layout)]
-
-        def written_out(part: Sequence[str]) -> Tensor:
-            if part:
-                return self._side_by_side(runs, part)
-            rows = len(next(iter(runs.values()))) if short is None else len(short.places)
-            return torch.empty(rows, 0)
-
-        return PartlyLearnt(written_out(learnt), written_out(known), pieces, short)
-
-    def _side_by_side(
-        self, runs: Mapping[Run, Tensor], entries: Sequence[str] | None = None
-    ) -> Tensor:
-        """These entries, or all that all tasks may read, `[B, D]`."""
-        run_of = {name: run for run in runs for name in run}
-        wanted = self._visible.shared if entries is None else entries
-        in_order = [runs[run] for run in dict.fromkeys(run_of[name] for name in wanted)]
-        return torch.cat(in_order, dim=1)
-
     def _own_input(self, fields: Fields, own: Fields, kept: Mapping[str, Tensor]) -> Tensor:
         """`main` with a task's own vectors; numbers and given vectors are those of all."""
         learnt = learnt_entries(self.layout)
         known = {run: found for run, found in fields.runs.items() if run[0] not in learnt}
-        main = self._side_by_side(known | self._flat(own, kept))
+        main = self.main_input.side_by_side(known | self._flat(own, kept))
         return main if self.interaction is None else self.interaction(main).main
 
     def _factored(self) -> tuple[str, ...]:
@@ -602,6 +522,27 @@ class MultiTaskModel(nn.Module):
         owners = self.tasks if "own" in self.architecture.needs else ()
         return nn.ModuleDict(
             {module_name(task): OwnTables(layout, shared, alone=self._alone) for task in owners}
+        )
+
+    def _new_tower(
+        self, task: str, sizes: Widths, readers: Mapping[str, frozenset[str]], *, factors: int
+    ) -> Tower:
+        """A task's own layers, and what goes past the shared network into them."""
+        outputs = self.head(task).out_features
+        own = self._visible.per_task[task]
+        entries = {name: self.entry_widths[name] for name in (*self._visible.shared, *own)}
+        wanted = self.tasks[task].tower
+        layers = self.tower if wanted is None else wanted
+        gates = [gate.layer_gates(sizes, layers) for gate in self._gates()]
+        return Tower(
+            self.architecture.out_features + sum(entries[name] for name in own),
+            layers,
+            outputs,
+            dropout=self.dropout,
+            factors=FactorTerm(self.layout, factors, outputs, task=task) if factors else None,
+            late=late_term(self.interaction, self.layout, entries, outputs, task=task),
+            gates=[each for each in gates if each is not None],
+            terms=term_weights(self.terms, readers, outputs, task=task),
         )
 
     def _links(self) -> list[Link]:

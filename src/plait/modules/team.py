@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["in_parts"]
+__all__ = ["in_parts", "is_alone"]
 
 
 class Kernel(Protocol):
@@ -51,6 +51,11 @@ def in_parts(kernel: Kernel, told: Sequence[Tensor | int]) -> None:
         kernel.ctypes(place)
     else:  # which may give fewer threads than are wanted: so a kernel asks how many there are
         team.GOMP_parallel(ctypes.c_void_p(kernel.address), ctypes.c_void_p(place), wanted, 0)
+
+
+def is_alone() -> bool:
+    """Whether kernels work on one thread where torch's operations work on several."""
+    return _torch_team() is None and torch.get_num_threads() > 1
 
 
 def _number(one: Tensor | int) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 from plait.data.loading import BatchLoader
 from plait.data.store import Store
 from plait.errors import ConfigurationError, DataError, TrainingInterrupted
-from plait.training import Training
+from plait.training import Engine, Training
 from plait.training.allocator import keeping_freed_memory
 from plait.training.checkpoint import read_checkpoint, write_checkpoint
 from plait.training.interrupts import Interrupt, catch_interrupts
@@ -133,7 +133,9 @@ def fit_towers(
     )
     objective = _Objective(model, ItemFrequency(liked.item), torch.from_numpy(weight), settings)
     total = len(loader) * settings.epochs
-    stepper = Stepper(model, settings, total_steps=min(total, settings.max_steps or total))
+    engine: Engine = "compiled" if settings.engine == "compiled" else "torch"
+    most = min(total, settings.max_steps or total)
+    stepper = Stepper(model, settings, total_steps=most, engine=engine)
     course = _Course(model, loader, stepper, settings, folder)
     with (
         keeping_freed_memory(wanted=settings.keep_memory),

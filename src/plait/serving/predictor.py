@@ -34,9 +34,10 @@ from plait.training import (
     evaluate_store,
     predict_store,
 )
+from plait.training.engine import blocks_of, row_kernels
 from plait.training.judging import mix, scores, shares_of_mix
 from plait.training.precision import multiplying
-from plait.training.rows import Engine, blocks_of, row_kernels
+from plait.training.settings import Engine
 
 ROWS_AT_ONCE = 8192
 """Rows whose layers stand in memory at a time; those of a whole chunk would take a gigabyte."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .calibrating import calibrate_heads
 from .callbacks import Callback, EvaluationReport, History, StepReport
+from .engine import blocks_of, engine_for, warm_up
 from .evaluation import Evaluation, SliceResult, evaluate_store
 from .finishing import finish
 from .growing import grow_from
@@ -13,14 +14,15 @@ from .noisy_rates import NoisyRates
 from .objective import Expected, Losses, Objective, Supervised
 from .prediction import predict_store
 from .row_optimizers import LazyAdam, RowwiseAdagrad
-from .rows import blocks_of, warm_up
-from .settings import Training
+from .settings import Engine, EngineChoice, Training
 from .setup import check_labels, expected_shares, fit_heads
 from .straightening import straighten
 from .trainer import Trainer
 
 __all__ = [
     "Callback",
+    "Engine",
+    "EngineChoice",
     "Evaluation",
     "EvaluationReport",
     "Expected",
@@ -39,6 +41,7 @@ __all__ = [
     "blocks_of",
     "calibrate_heads",
     "check_labels",
+    "engine_for",
     "evaluate_store",
     "expected_shares",
     "finish",

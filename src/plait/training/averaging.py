@@ -10,7 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .rows import RowKernels, row_kernels
+from .engine import row_kernels
+from .rows import RowKernels
 
 
 class _Model(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 from plait.balancing import Gradients
 
 from .noisy_rates import NoisyRates
+from .settings import Engine
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class History:
         notes: what a way to learn has to say of the run, in sentences.
         noise: by task, how often its recorded labels are wrong, where a way to learn knows.
         stages: trainings that came before this one, where a way to learn has several.
+        engine: what worked on rows of tables and on layers.
     """
 
     evaluations: list[EvaluationReport] = field(default_factory=list)
@@ -84,6 +86,7 @@ class History:
     notes: list[str] = field(default_factory=list)
     noise: dict[str, NoisyRates] = field(default_factory=dict)
     stages: list[History] = field(default_factory=list)
+    engine: Engine = "torch"
 
     @property
     def best_mix(self) -> float:
@@ -98,6 +101,7 @@ class History:
             "stopped": self.stopped,
             "rows_per_second": self.rows_per_second,
             "notes": list(self.notes),
+            "engine": self.engine,
         }
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from .rows import AdamStep, RowKernels, row_kernels
+from .engine import row_kernels
+from .rows import AdamStep, RowKernels
 
 __all__ = ["LazyAdam", "RowOptimizer", "RowwiseAdagrad", "merge_gradients"]
 

@@ -5,35 +5,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from importlib import import_module
-from importlib.util import find_spec
-from threading import Thread
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from plait.errors import MissingExtraError
-from plait.modules import compiled_blocks
-
-__all__ = [
-    "AdamStep",
-    "Engine",
-    "RowKernels",
-    "adagrad",
-    "adam",
-    "blocks_of",
-    "catch_up",
-    "follow",
-    "merge",
-    "row_kernels",
-    "warm_up",
-]
-
-Engine = Literal["torch", "compiled"]
-"""What works on the rows of tables, mixes experts and looks inputs of layers up."""
+__all__ = ["AdamStep", "RowKernels", "adagrad", "adam", "catch_up", "follow", "merge"]
 
 INT32_ROWS = (1 << 31) - 1
 
@@ -96,55 +74,6 @@ class RowKernels(Protocol):
         self, weight: Tensor, average: Tensor, last: Tensor, rows: Tensor, share: float, now: int
     ) -> None:
         """See `follow`."""
-
-
-def row_kernels(engine: str) -> RowKernels:
-    """The functions that an engine stands for.
-
-    Args:
-        engine: `torch`, or `compiled`, which needs numba.
-
-    Raises:
-        MissingExtraError: `compiled` without numba.
-    """
-    if engine == "torch":
-        return import_module("plait.training.rows")
-    try:
-        return import_module("plait.training.compiled_rows")
-    except ImportError as error:
-        raise MissingExtraError("numba", extra="fast", purpose="The compiled engine") from error
-
-
-def blocks_of(engine: str) -> AbstractContextManager[None]:
-    """The network runs in this block on an engine.
-
-    Raises:
-        MissingExtraError: `compiled` without numba.
-    """
-    row_kernels(engine)
-    return compiled_blocks(allowed=engine == "compiled")
-
-
-def warm_up(engine: str) -> Thread | None:
-    """Fetch what an engine needs in a thread beside other work; None where nothing is needed.
-
-    Compiling takes seconds the first time, and a moment from numba's cache. The first use waits for
-    what is left.
-
-    Raises:
-        MissingExtraError: `compiled` without numba.
-    """
-    if engine == "torch":
-        return None
-    if find_spec("numba") is None:
-        raise MissingExtraError("numba", extra="fast", purpose="The compiled engine")
-    thread = Thread(target=_import_kernels, name="plait-kernels", daemon=True)
-    thread.start()
-    return thread
-
-
-def _import_kernels() -> None:
-    import_module("plait.training.compiled_rows")
 
 
 def merge(rows: Tensor, values: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,11 @@ from typing import Literal
 from plait.errors import ConfigurationError
 from plait.models import Precision
 
-from .rows import Engine
+Engine = Literal["torch", "compiled"]
+"""What works on the rows of tables, mixes experts and looks inputs of layers up."""
+
+EngineChoice = Literal["auto", "torch", "compiled"]
+"""An engine, or whichever is faster where a model is trained."""
 
 LARGE_LOG = 250_000
 ADAGRAD_RATE = 0.01
@@ -59,7 +63,9 @@ class Training:
             `compiled` needs numba (`plait[fast]`) and looks up what layers make of numbers in
             pieces and of short tables in place of multiplying it out, which saves a fifth to a
             third of a step where these are most of what a row is. Both follow the same equations,
-            write the same checkpoints and differ by rounding.
+            write the same checkpoints and differ by rounding. `auto` is `compiled` from 50,000
+            training rows on, on a processor in `fp32` where numba is there; `History.engine` says
+            which it was, and a run that is resumed keeps it.
         precision: of the products of matrices in training, forwards and backwards. `bf16` keeps 8
             binary digits of a number in place of 24, which processors and GPUs with units for it
             multiply in a half or less of the time; others are slower by it. Weights, tables,
@@ -88,7 +94,7 @@ class Training:
     evaluate_steps: int | None = None
     monitor: Mapping[str, float] | None = None
     checkpoint_seconds: float = 30.0
-    engine: Engine = "torch"
+    engine: EngineChoice = "auto"
     precision: Precision = "fp32"
     keep_memory: bool = True
     seed: int = 0
@@ -134,7 +140,7 @@ class Training:
 _KNOWN = {
     "table_optimizer": ("adagrad", "adam"),
     "schedule": ("constant", "cosine", "linear"),
-    "engine": ("torch", "compiled"),
+    "engine": ("auto", "torch", "compiled"),
     "precision": ("fp32", "bf16"),
 }
 

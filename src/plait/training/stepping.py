@@ -13,10 +13,10 @@ from plait.models import module_name
 from plait.tasks import Task
 
 from .averaging import WeightAverage
+from .engine import row_kernels
 from .optimizers import AdamW, Group
 from .row_optimizers import LazyAdam, RowwiseAdagrad, merge_gradients
-from .rows import row_kernels
-from .settings import Training
+from .settings import Engine, Training
 
 
 class Steppable(Protocol):
@@ -40,6 +40,7 @@ class Stepper:
         model: whose parameters are stepped.
         settings: rates, decay, clipping, schedule, averaging.
         total_steps: steps that the schedule spans.
+        engine: what works on the rows of tables.
         rates: factors of the dense rate by the beginning of a parameter's name. None: 1.
     """
 
@@ -49,13 +50,14 @@ class Stepper:
         settings: Training,
         *,
         total_steps: int,
+        engine: Engine = "torch",
         rates: Mapping[str, float] | None = None,
     ) -> None:
         self.settings = settings
         self.total_steps = total_steps
         self.steps = 0
         self._tables = model.table_parameters()
-        self._kernels = row_kernels(settings.engine)
+        self._kernels = row_kernels(engine)
         self._dense = AdamW(_dense_groups(model, settings, rates or {}), lr=settings.learning_rate)
         rule = LazyAdam if settings.table_optimizer == "adam" else RowwiseAdagrad
         self._rows = rule(self._tables, lr=settings.rate_of_tables, kernels=self._kernels)
@@ -64,11 +66,6 @@ class Stepper:
             if settings.average
             else None
         )
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the engine is the compiled one."""
-        return self.settings.engine == "compiled"
 
     def zero_grad(self) -> None:
         """Forget the gradients of the last step."""

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from plait.balancing import Balancer, Cut, Equal
 from plait.balancing.look import mean_of
@@ -18,7 +20,6 @@ from plait.data.loading import BatchLoader
 from plait.data.store import Store
 from plait.errors import ConfigurationError, TrainingInterrupted, UnknownNameError
 from plait.models import MultiTaskModel, cut_at, cuttable, preferring
-from plait.modules import compiled_blocks
 
 from .allocator import keeping_freed_memory
 from .archive import Archive, Entry
@@ -26,6 +27,7 @@ from .balance import BalanceLog
 from .callbacks import Callback, EvaluationReport, History, StepReport
 from .checkpoint import read_checkpoint, write_checkpoint
 from .draws import SameDraws
+from .engine import blocks_of, engine_for
 from .guarding import LossGuard
 from .interrupts import Interrupt, catch_interrupts
 from .judging import fits, mix, scores, shares_of_mix
@@ -33,7 +35,7 @@ from .objective import Losses, Objective, Supervised
 from .parts import BatchPart
 from .precision import multiplying
 from .prediction import predict_store
-from .settings import Training
+from .settings import Engine, Training
 from .setup import expected_shares, make_loader, task_facts
 from .stepping import Stepper
 
@@ -117,15 +119,24 @@ class Trainer:
         total = math.ceil(len(loader) / settings.accumulate) * settings.epochs
         if settings.max_steps is not None:
             total = min(total, settings.max_steps)
-        self.stepper = Stepper(self.model, settings, total_steps=total, rates=self.rates)
+        found = read_checkpoint(self.folder / "checkpoint") if self.folder else None
+        self.history.engine = self._engine(train, None if found is None else found[1])
+        self.stepper = Stepper(
+            self.model,
+            settings,
+            total_steps=total,
+            engine=self.history.engine,
+            rates=self.rates,
+        )
         with (
             keeping_freed_memory(wanted=settings.keep_memory),
             torch.random.fork_rng(devices=[]),
-            compiled_blocks(allowed=self.stepper.is_compiled),
+            blocks_of(self.history.engine),
             catch_interrupts() as interrupt,
         ):
             torch.manual_seed(settings.seed)
-            self._resume(loader)
+            if found is not None:
+                self._resume(loader, *found)
             for callback in self.callbacks:
                 callback.on_start(steps_done=self.stepper.steps, total_steps=total)
             self._run(objective, loader, valid, interrupt)
@@ -311,11 +322,16 @@ class Trainer:
         write_checkpoint(self.folder / "checkpoint", tensors, state)
         self.archive.collect()
 
-    def _resume(self, loader: BatchLoader) -> None:
-        found = read_checkpoint(self.folder / "checkpoint") if self.folder else None
-        if found is None:
-            return
-        tensors, state = found
+    def _engine(self, train: Store, stopped: Mapping[str, Any] | None) -> Engine:
+        """The engine that is wanted; where that is left open, the one of the run taken up."""
+        before: Engine | None = None if stopped is None else stopped["history"].get("engine")
+        if before is not None and self.settings.engine == "auto":
+            return before
+        return engine_for(self.settings, num_rows=train.num_rows, device=self._device())
+
+    def _resume(
+        self, loader: BatchLoader, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+    ) -> None:
         prefix = "model."
         self.model.load_state_dict(
             {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
@@ -330,6 +346,7 @@ class Trainer:
             evaluations=[EvaluationReport(**report) for report in history["evaluations"]],
             skipped=history["skipped"],
             stopped=history["stopped"],
+            engine=self.history.engine,
         )
         self._waited, self.guard.in_a_row = state["waited"], state["bad_steps"]
         self.guard.skipped = self.history.skipped

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from plait.training.engine import row_kernels
 from plait.training.optimizers import AdamW, Group
 from plait.training.row_optimizers import (
     LazyAdam,
@@ -17,7 +18,6 @@ from plait.training.row_optimizers import (
     RowwiseAdagrad,
     merge_gradients,
 )
-from plait.training.rows import row_kernels
 
 ROWS, WIDTH = 7, 3
 

@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from plait.errors import MissingExtraError
 from plait.training import compiled_rows, rows
 from plait.training.averaging import WeightAverage
 from plait.training.row_optimizers import LazyAdam, RowwiseAdagrad, merge_gradients
-from plait.training.rows import RowKernels, row_kernels, stochastic_bfloat16, warm_up
+from plait.training.rows import RowKernels, stochastic_bfloat16
 
 ENGINES: list[RowKernels] = [rows, compiled_rows]
 
@@ -106,37 +105,6 @@ def test_tables_that_the_kernels_do_not_know_go_to_torch(rule: Rule) -> None:
                 trained.step(places, values)
         for one, other in zip(ours.tensors(), reference.tensors(), strict=True):
             assert torch.equal(one, other)
-
-
-def test_an_engine_is_a_name() -> None:
-    assert row_kernels("torch") is rows
-    assert row_kernels("compiled") is compiled_rows
-
-
-def test_without_numba_the_compiled_engine_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "numba", None)
-    for name in ("plait.training.compiled_rows", "plait.modules.kernels"):
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("plait.modules.kernels")
-    assert row_kernels("torch") is rows
-    for ask in (row_kernels, warm_up):
-        with pytest.raises(MissingExtraError, match=r"numba.*plait\[fast\]"):
-            ask("compiled")
-
-
-def test_warming_up_fetches_the_kernels_beside_other_work() -> None:
-    code = (
-        "import sys\n"
-        "from plait.training import warm_up\n"
-        "assert warm_up('torch') is None\n"
-        "warm_up('compiled').join()\n"
-        "wanted = {'plait.training.compiled_rows', 'plait.modules.kernels'}\n"
-        "print(wanted <= set(sys.modules))"
-    )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "True"
 
 
 def test_a_step_imports_neither_numba_nor_torchs_compiler_unasked() -> None:

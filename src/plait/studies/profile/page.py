@@ -104,7 +104,7 @@ def _limit(found: Profile) -> Iterator[Block]:
     stretch, size, machine = found.stretch, found.size, found.machine
     yield (
         f"Training does {_rate(stretch.rows_per_second)} rows a second, predicting "
-        f"{_rate(found.judging.predicted_per_second)}."
+        f"{_rate(found.judging.predicted_per_second)}, with the engine `{stretch.engine}`."
     )
     yield (
         f"The limit is {_rate(stretch.limit.rows_per_second)} training rows a second, and "

@@ -18,7 +18,7 @@ from plait.errors import ConfigurationError
 from plait.experiment import Experiment
 from plait.methods import Hybrid, Plain, SoftLabels
 from plait.models import MultiTaskModel
-from plait.training import Training
+from plait.training import Training, blocks_of
 
 from .building import log_of, model_of
 from .judging import Judging, measure_judging
@@ -188,20 +188,21 @@ def profile_training(
         )
 
     stretch = measured(settings, seconds)
-    larger = LARGER * stretch.batch_size
-    is_worth_trying = larger <= min(LARGEST_BATCH, train.num_rows)
+    rows, larger = LARGER * stretch.batch_size, None
+    if rows <= min(LARGEST_BATCH, train.num_rows):
+        larger = measured(replace(settings, batch_size=rows), seconds / LARGER)
+    with blocks_of(stretch.engine):
+        judging = measure_judging(model, prepared, group_by=group_by, slices=slices)
     return Profile(
         machine=machine,
         preparation=None,
         stretch=stretch,
-        larger=measured(replace(settings, batch_size=larger), seconds / LARGER)
-        if is_worth_trying
-        else None,
-        judging=measure_judging(model, prepared, group_by=group_by, slices=slices),
+        larger=larger,
+        judging=judging,
         plan=plan_of(model, prepared, settings),
         size=size_of(model),
         history=() if prepared.history is None else tuple(prepared.history.names),
-        may_look_up=model.reads_pieces and (settings.engine, settings.precision) == PLAIN,
+        may_look_up=model.main_input.has_pieces and (stretch.engine, settings.precision) == PLAIN,
     )
 
 

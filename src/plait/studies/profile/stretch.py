@@ -11,7 +11,7 @@ from typing import Protocol
 from plait.balancing import Balancer, Equal
 from plait.data.store import Store
 from plait.models import MultiTaskModel
-from plait.training import Callback, History, StepReport, Trainer, Training
+from plait.training import Callback, Engine, History, StepReport, Trainer, Training, engine_for
 
 from .clock import Clock
 from .limit import Limit, machine_limit
@@ -32,6 +32,7 @@ class Stretch:
     """Training steps that were measured.
 
     Attributes:
+        engine: what worked on rows of tables and on layers.
         batch_size: rows that a step was to have.
         warm_up: steps before, which do not count.
         steps: steps that do.
@@ -41,6 +42,7 @@ class Stretch:
         limit: what the machine could do with batches of this size.
     """
 
+    engine: Engine
     batch_size: int
     warm_up: int
     steps: int
@@ -99,7 +101,8 @@ def measure_steps(
         TrainingError: a loss stays not finite.
         TrainingInterrupted: SIGINT or SIGTERM came.
     """
-    clock = Clock(next(model.parameters()).device)
+    device = next(model.parameters()).device
+    clock = Clock(device)
     batch_size = settings.rows_per_batch(train.num_rows)
     watcher = _Watcher(clock, seconds, limit=partial(machine_limit, model, rows=batch_size))
     most = WARM_UP_STEPS[1] + MOST_STEPS
@@ -113,6 +116,7 @@ def measure_steps(
         learn(model, train, None)
     assert watcher.limit is not None
     return Stretch(
+        engine=engine_for(settings, num_rows=train.num_rows, device=device),
         batch_size=batch_size,
         warm_up=watcher.warm_up,
         steps=watcher.steps,

@@ -12,6 +12,7 @@ from plait.studies.profile.stages import STAGES
 from plait.studies.profile.stretch import Stretch
 
 STRETCH = Stretch(
+    engine="torch",
     batch_size=100,
     warm_up=3,
     steps=4,

@@ -69,7 +69,7 @@ def test_the_machine_is_told_with_its_limit() -> None:
     assert "1,000 multiply-adds forward and 1,900 backward, and 1 thread on the cpu" in told
     assert "at 1.5 GFLOP/s (30 × 20 weights)" in told
     assert "500,000 parameters (1.9 MiB), the network 1,200; its input is 40 wide" in told
-    assert "predicting 20." in told
+    assert "predicting 20, with the engine `torch`." in told
     assert "With batches" not in told
     larger = replace(FOUND, larger=replace(STRETCH, batch_size=4000))
     assert "With batches of 4,000 rows it does 5 rows a second." in words(larger, "limit")
