@@ -30,6 +30,7 @@ $(BIN)/python:
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,fast,retrieve]'
+	@$(BIN)/python -c "import plait.training.compiled_rows" # compiled once, so that no run waits for it
 	@touch $@
 
 format: install ## Rewrite the files as the formatter and the safe fixes of the linter want them

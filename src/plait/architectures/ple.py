@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.errors import ArchitectureError
-from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, mix, whole
+from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, logits_of, mix, whole
 
 from .base import Architecture, Encoded, Shared, Widths
 from .mmoe import expert_names, named_mass
@@ -91,10 +91,8 @@ class PLE(Architecture):
         by_task: Sequence[Tensor | PartlyLearnt] = shared.gate_inputs
         if not self.inner:
             by_task = (self.parts(*shared.gate_inputs),) * len(self.tasks)
-        return {
-            task: self.last.mix_for(number, read, (*self.last.own(number, read), *shared.experts))
-            for number, (task, read) in enumerate(zip(self.tasks, by_task, strict=True))
-        }
+        own = self.last.own(by_task)
+        return dict(zip(self.tasks, self.last.mixed(by_task, own, shared.experts), strict=True))
 
     @torch.no_grad()
     def gate_mass(self, encoded: Encoded) -> dict[str, dict[str, float]]:
@@ -197,17 +195,21 @@ class _Level(nn.Module):
             SoftmaxGate(in_features, ple.task_experts + ple.shared_experts) for _ in ple.tasks
         )
 
-    def own(self, number: int, read: Tensor | PartlyLearnt) -> tuple[Tensor, ...]:
-        """Outputs of one task's own experts."""
-        return tuple(self.own_experts[number](read)) if self.own_experts else ()
+    def own(self, reads: Sequence[Tensor | PartlyLearnt]) -> list[tuple[Tensor, ...]]:
+        """Outputs of each task's own experts."""
+        if not self.own_experts:
+            return [()] * len(reads)
+        return [tuple(bank(read)) for bank, read in zip(self.own_experts, reads, strict=True)]
 
-    def mix_for(
-        self, number: int, read: Tensor | PartlyLearnt, experts: Sequence[Tensor]
-    ) -> Tensor:
-        """One task's mixture of its own experts followed by the shared ones."""
-        gate = self.gates[number]
-        assert isinstance(gate, SoftmaxGate)
-        return mix(gate.logits(read), experts)
+    def mixed(
+        self,
+        reads: Sequence[Tensor | PartlyLearnt],
+        own: Sequence[tuple[Tensor, ...]],
+        common: Sequence[Tensor],
+    ) -> tuple[Tensor, ...]:
+        """Each task's mixture of its own experts followed by the shared ones."""
+        each = zip(logits_of(self.gates, reads), own, strict=True)
+        return tuple(mix(logits, (*experts, *common)) for logits, experts in each)
 
 
 class _InnerLevel(_Level):
@@ -221,11 +223,8 @@ class _InnerLevel(_Level):
     def forward(self, read: _Read) -> _Read:
         """What the next level reads."""
         common = tuple(self.shared(read.shared))
-        own = [self.own(number, inputs) for number, inputs in enumerate(read.by_task)]
-        by_task = tuple(
-            self.mix_for(number, inputs, (*own[number], *common))
-            for number, inputs in enumerate(read.by_task)
-        )
+        own = self.own(read.by_task)
+        by_task = self.mixed(read.by_task, own, common)
         every = (*(output for outputs in own for output in outputs), *common)
         return _Read(by_task, mix(self.shared_gate.logits(read.shared), every))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .affine import affine, affine_each, partly_learnt, worth_parting
+from .affine import affine, affine_apart, affine_each, partly_learnt, worth_parting
 from .dropout import Dropout
 from .engine import compiled_blocks, plain_products
 from .experts import ExpertBank
 from .gate_unit import GateUnit
-from .gates import SoftmaxGate, mix
+from .gates import SoftmaxGate, logits_of, mix
 from .mlp import MLP, Activation
 from .parts import PartlyLearnt, Pieces, ShortRows, whole
 from .pooling import mean_pool
@@ -27,8 +27,10 @@ __all__ = [
     "SoftmaxGate",
     "Tables",
     "affine",
+    "affine_apart",
     "affine_each",
     "compiled_blocks",
+    "logits_of",
     "mean_pool",
     "mix",
     "partly_learnt",

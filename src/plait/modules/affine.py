@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
-from .engine import may_compile
+from .engine import is_plain, may_compile
 from .parts import PartlyLearnt, whole
 
-__all__ = ["affine", "affine_each", "partly_learnt", "worth_parting"]
+__all__ = ["affine", "affine_apart", "affine_each", "partly_learnt", "worth_parting"]
 
 WORTH = 4
 """Known columns are kept apart where they are at least one in so many."""
@@ -76,6 +78,33 @@ def affine_each(
     return tuple(affine(inputs, weight, bias) for weight, bias in each)
 
 
+def affine_apart(inputs: Tensor | PartlyLearnt, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What layers without biases that read the same give, worked out as one layer.
+
+    They share nothing: a gradient by the output of one reaches its weights and no others', and who
+    asks the autograd graph sees so.
+
+    Args:
+        inputs: `[B, D]`.
+        weights: each `[out, D]`, of any number of outputs.
+
+    Returns:
+        Each layer's `[B, out]`.
+    """
+    rounds = torch.is_autocast_enabled(weights[0].device.type)
+    if is_plain() or rounds or len(weights) == 1:
+        return tuple(affine(inputs, weight, None) for weight in weights)
+    nothing = inputs.detach()[:, :0] if isinstance(inputs, Tensor) else inputs.known[:, :0]
+    parts = PartlyLearnt(inputs, nothing) if isinstance(inputs, Tensor) else inputs
+    if _is_looked_up(parts) and not may_compile(parts.learnt, *weights):
+        parts = PartlyLearnt(whole(parts), nothing)
+    vectors = None if parts.short is None else parts.short.vectors
+    found: tuple[Tensor, ...] = _Apart.apply(  # type: ignore[no-untyped-call]
+        parts, parts.learnt, vectors, *weights
+    )
+    return found
+
+
 def _two_products(inputs: PartlyLearnt, weight: Tensor, bias: Tensor | None) -> Tensor:
     learnt, known = weight.tensor_split([inputs.learnt.shape[1]], dim=1)
     if len(weight) <= _NARROW:
@@ -130,57 +159,130 @@ class _LookedUp(Function):
         vectors: Tensor | None,
     ) -> tuple[Tensor, ...]:
         """E outputs `[B, out]`."""
-        from . import compiled_layers
-
-        own = _columns_of_learnt(inputs, weights)
-        known = weights[:, :, sum(inputs.widths[:2]) :]
-        offsets = weights.new_zeros(weights.shape[:2]) if biases is None else biases
-        outputs = []
-        for weight, of_known, offset in zip(own, known, offsets, strict=True):
-            output = torch.addmm(offset, learnt, weight.T)
-            outputs.append(output.addmm_(inputs.known, of_known.T) if len(of_known.T) else output)
+        outputs, ctx.turned = _made(inputs, weights, biases)
         ctx.inputs = inputs
-        ctx.turned = compiled_layers.add_looked_up(inputs, weights, outputs)
         ctx.save_for_backward(weights, biases, learnt, vectors)  # type: ignore[arg-type]
-        return tuple(outputs)
+        return outputs
 
     @staticmethod
     def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of weights, biases, of what is learnt, and of the vectors looked up."""
         weights, biases, learnt, vectors = ctx.saved_tensors
         assert weights is not None
-        assert learnt is not None
-        inputs = ctx.inputs
         if torch.is_grad_enabled():  # somebody wants to differentiate the gradients
-            short = inputs.short
-            if short is not None and vectors is not None:
-                short = short._replace(vectors=vectors)
-            again = inputs._replace(learnt=learnt, short=short)
-            return _differentiable(again, (weights, biases, learnt, vectors), gradients)
-        from . import compiled_layers
-
+            again = _anew(ctx.inputs, learnt, vectors)
+            outputs = _written_out(again, weights, biases)
+            return None, *_differentiable(outputs, (weights, biases, learnt, vectors), gradients)
         pulls = [gradient.contiguous() for gradient in gradients]
-        own = _columns_of_learnt(inputs, weights)
-        found = torch.empty_like(weights)
-        first_known = sum(inputs.widths[:2])
-        to_learnt = None
-        for number, pull in enumerate(pulls):
-            if learnt.shape[1]:
-                if inputs.short is None:
-                    torch.mm(pull.T, learnt, out=found[number, :, : learnt.shape[1]])
-                else:
-                    found[number].index_copy_(1, inputs.short.others, pull.T @ learnt)
-                if to_learnt is not None:
-                    to_learnt.addmm_(pull, own[number])
-                elif ctx.needs_input_grad[3]:
-                    to_learnt = torch.mm(pull, own[number])
-            if inputs.known.shape[1]:
-                torch.mm(pull.T, inputs.known, out=found[number, :, first_known:])
-        if to_learnt is None and ctx.needs_input_grad[3]:
-            to_learnt = torch.zeros_like(learnt)
-        to_vectors = compiled_layers.to_weights(inputs, ctx.turned, pulls, found)
+        found, to_learnt, to_vectors = _pulled(
+            ctx.inputs, weights, ctx.turned, pulls, wants_learnt=ctx.needs_input_grad[3]
+        )
         to_biases = None if biases is None else torch.stack([pull.sum(dim=0) for pull in pulls])
-        return None, found, to_biases, to_learnt, None if vectors is None else to_vectors
+        return None, found, to_biases, to_learnt, to_vectors
+
+
+class _Apart(Function):
+    """Layers without biases as one; what has no gradient to go by gives none.
+
+    Differentiated twice, they are products of their own again.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: _Context,
+        inputs: PartlyLearnt,
+        learnt: Tensor,
+        vectors: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Each layer's output `[B, out]`."""
+        ctx.set_materialize_grads(False)
+        (outputs,), ctx.turned = _made(inputs, torch.cat(weights).unsqueeze(0), None)
+        ctx.inputs = inputs
+        ctx.save_for_backward(learnt, vectors, *weights)  # type: ignore[arg-type]
+        sizes = [len(weight) for weight in weights]
+        return tuple(output.contiguous() for output in outputs.split(sizes, dim=1))
+
+    @staticmethod
+    def backward(ctx: _Context, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients of what is learnt, of the vectors looked up, and of each weight."""
+        learnt, vectors, *weights = ctx.saved_tensors
+        assert learnt is not None
+        stood: list[Tensor] = [weight for weight in weights if weight is not None]
+        if torch.is_grad_enabled():
+            again = _anew(ctx.inputs, learnt, vectors)
+            read, given = whole(again), [one for one in gradients if one is not None]
+            asked = zip(stood, gradients, strict=True)
+            outputs = [functional.linear(read, own) for own, one in asked if one is not None]
+            return None, *_differentiable(outputs, (learnt, vectors, *weights), given)
+        sizes = [len(weight) for weight in stood]
+        pulls = [
+            learnt.new_zeros(len(learnt), size) if gradient is None else gradient
+            for gradient, size in zip(gradients, sizes, strict=True)
+        ]
+        found, to_learnt, to_vectors = _pulled(
+            ctx.inputs,
+            torch.cat(stood).unsqueeze(0),
+            ctx.turned,
+            [torch.cat(pulls, dim=1)],
+            wants_learnt=ctx.needs_input_grad[1],
+        )
+        each = zip(found[0].split(sizes), gradients, strict=True)
+        own = (part if gradient is not None else None for part, gradient in each)
+        return None, to_learnt, to_vectors, *own
+
+
+def _made(
+    inputs: PartlyLearnt, weights: Tensor, biases: Tensor | None
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """E outputs `[B, out]`, and the weights of short tables turned round."""
+    own = _columns_of_learnt(inputs, weights)
+    known = weights[:, :, sum(inputs.widths[:2]) :]
+    offsets = weights.new_zeros(weights.shape[:2]) if biases is None else biases
+    outputs = []
+    for weight, of_known, offset in zip(own, known, offsets, strict=True):
+        output = torch.addmm(offset, inputs.learnt, weight.T)
+        outputs.append(output.addmm_(inputs.known, of_known.T) if len(of_known.T) else output)
+    if not _is_looked_up(inputs):
+        return tuple(outputs), weights[:0]
+    from . import compiled_layers
+
+    return tuple(outputs), compiled_layers.add_looked_up(inputs, weights, outputs)
+
+
+def _pulled(
+    inputs: PartlyLearnt,
+    weights: Tensor,
+    turned: Tensor,
+    pulls: Sequence[Tensor],
+    *,
+    wants_learnt: bool,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """The gradients of the weights `[E, out, D]`, of what is learnt, and of the vectors."""
+    learnt, own = inputs.learnt, _columns_of_learnt(inputs, weights)
+    found = torch.empty_like(weights)
+    first_known = sum(inputs.widths[:2])
+    to_learnt = None
+    for number, pull in enumerate(pulls):
+        if learnt.shape[1]:
+            if inputs.short is None:
+                torch.mm(pull.T, learnt, out=found[number, :, : learnt.shape[1]])
+            else:
+                found[number].index_copy_(1, inputs.short.others, pull.T @ learnt)
+            if to_learnt is not None:
+                to_learnt.addmm_(pull, own[number])
+            elif wants_learnt:
+                to_learnt = torch.mm(pull, own[number])
+        if inputs.known.shape[1]:
+            torch.mm(pull.T, inputs.known, out=found[number, :, first_known:])
+    if to_learnt is None and wants_learnt:
+        to_learnt = torch.zeros_like(learnt)
+    if not _is_looked_up(inputs):
+        return found, to_learnt, None
+    from . import compiled_layers
+
+    to_vectors = compiled_layers.to_weights(inputs, turned, pulls, found)
+    return found, to_learnt, None if inputs.short is None else to_vectors
 
 
 def _columns_of_learnt(inputs: PartlyLearnt, weights: Tensor) -> Tensor:
@@ -190,14 +292,24 @@ def _columns_of_learnt(inputs: PartlyLearnt, weights: Tensor) -> Tensor:
     return weights.index_select(2, inputs.short.others)
 
 
+def _anew(inputs: PartlyLearnt, learnt: Tensor | None, vectors: Tensor | None) -> PartlyLearnt:
+    """The input of what has a graph, where the gradients will have gradients."""
+    assert learnt is not None
+    short = inputs.short
+    if short is not None and vectors is not None:
+        short = short._replace(vectors=vectors)
+    return inputs._replace(learnt=learnt, short=short)
+
+
 def _differentiable(
-    inputs: PartlyLearnt, leaves: tuple[Tensor | None, ...], gradients: tuple[Tensor, ...]
+    outputs: Sequence[Tensor],
+    leaves: Sequence[Tensor | None],
+    gradients: Sequence[Tensor],
 ) -> tuple[Tensor | None, ...]:
-    """Gradients that have gradients themselves."""
-    weights, biases, *_ = leaves
-    assert weights is not None
-    outputs = _written_out(inputs, weights, biases)
+    """Gradients of these leaves that have gradients themselves."""
     wanted = [leaf for leaf in leaves if leaf is not None and leaf.requires_grad]
-    found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True))
-    each = (next(found) if leaf is not None and leaf.requires_grad else None for leaf in leaves)
-    return None, *each
+    each = torch.autograd.grad(outputs, wanted, gradients, create_graph=True, allow_unused=True)
+    found = iter(each)
+    return tuple(
+        next(found) if leaf is not None and leaf.requires_grad else None for leaf in leaves
+    )

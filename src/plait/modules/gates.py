@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 
-from .affine import affine
+from .affine import affine, affine_apart
 from .engine import is_plain, may_compile
 from .parts import PartlyLearnt
 
-__all__ = ["SoftmaxGate", "mix"]
+__all__ = ["SoftmaxGate", "logits_of", "mix"]
 
 
 class SoftmaxGate(nn.Module):
@@ -58,6 +58,25 @@ class SoftmaxGate(nn.Module):
         """Mean weight of each expert over the rows, `[E]`: an expert near zero is not used."""
         weights: Tensor = self(inputs)
         return weights.mean(dim=0)
+
+
+def logits_of(
+    gates: Iterable[nn.Module], inputs: Sequence[Tensor | PartlyLearnt]
+) -> tuple[Tensor, ...]:
+    """The logits `[B, E]` of several gates; where all read the same, it is gone through once.
+
+    A loss still reaches no gate but its own.
+
+    Args:
+        gates: `SoftmaxGate`s.
+        inputs: what each of them reads.
+    """
+    each = [gate for gate in gates if isinstance(gate, SoftmaxGate)]
+    assert len(each) == len(inputs), (len(each), len(inputs))
+    is_one = all(read is inputs[0] for read in inputs)
+    if not is_one or any(gate.linear.bias is not None for gate in each):
+        return tuple(gate.logits(read) for gate, read in zip(each, inputs, strict=True))
+    return affine_apart(inputs[0], [gate.linear.weight for gate in each])
 
 
 def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:

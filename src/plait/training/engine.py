@@ -19,7 +19,7 @@ from .settings import Engine, EngineChoice, Training
 
 __all__ = ["blocks_of", "engine_for", "row_kernels", "warm_up"]
 
-WORTH_ROWS = 50_000
+WORTH_ROWS = 20_000
 """With fewer training rows, fetching the kernels may take longer than they save."""
 
 

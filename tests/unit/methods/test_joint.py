@@ -135,10 +135,11 @@ def test_a_penalty_changes_the_weights(data: Data) -> None:
     [FiniteDifference(radius=0.2), RepresentationNorm(strength=0.3), GradientNorm(strength=0.3)],
     ids=lambda penalty: type(penalty).__name__,
 )
-def test_every_structure_trains_fifty_steps_and_resumes_to_the_same_bits(
+def test_every_structure_trains_and_resumes_to_the_same_bits(
     data: Data, tmp_path: Path, structure: str, penalty: Penalty
 ) -> None:
     architecture, links = STRUCTURES[structure]
+    twenty = replace(FIFTY, max_steps=20, evaluate_steps=10)
     method = JointFeatures(penalty=penalty, min_positives=3, row_l2=1e-4)
 
     def run(folder: Path, *callbacks: Callback) -> tuple[MultiTaskModel, dict[str, int]]:
@@ -147,7 +148,7 @@ def test_every_structure_trains_fifty_steps_and_resumes_to_the_same_bits(
             model,
             data.train,
             data.valid,
-            settings=FIFTY,
+            settings=twenty,
             balancer=BaseRate(),
             callbacks=callbacks,
             folder=folder,
@@ -158,7 +159,7 @@ def test_every_structure_trains_fifty_steps_and_resumes_to_the_same_bits(
     assert skipped == {}
     assert all(parameter.isfinite().all() for parameter in whole.parameters())
     with pytest.raises(TrainingInterrupted):
-        run(tmp_path / "stopped", StopAt(31))
+        run(tmp_path / "stopped", StopAt(13))
     resumed, _ = run(tmp_path / "stopped")
     assert same_bits(state_of(resumed), state_of(whole))
 

@@ -16,6 +16,8 @@ from plait.modules import (
     Pieces,
     ShortRows,
     SoftmaxGate,
+    affine,
+    affine_apart,
     affine_each,
     compiled_blocks,
     whole,
@@ -155,6 +157,76 @@ def test_the_compiled_form_can_be_differentiated_twice() -> None:
         found.append((*first, *second))
     for one, other in zip(*found, strict=True):
         assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+@given(
+    counts=st.lists(st.integers(0, 6), max_size=3),
+    sizes=st.lists(st.integers(1, 3), max_size=4),
+    widths=st.lists(st.integers(1, 5), min_size=2, max_size=4),
+    known=st.integers(0, 2),
+    engine=st.sampled_from(["torch", "compiled"]),
+    asked=st.integers(1, 3),
+)
+def test_layers_apart_give_what_each_gives_and_reach_their_own_weights_alone(
+    counts: list[int], sizes: list[int], widths: list[int], known: int, engine: str, asked: int
+) -> None:
+    read, compiled = some(counts, sizes, learnt=2, known=known), engine == "compiled"
+    read = read if compiled else PartlyLearnt(whole(read), read.known[:, :0])
+    generator = torch.Generator().manual_seed(sum(widths))
+    starts = [torch.randn(width, sum(read.widths), generator=generator) for width in widths]
+    pulls = [torch.randn(6, width, generator=generator) for width in widths]
+    asked = min(asked, len(widths))  # so many of the outputs are in the loss
+    found = []
+    for together in (True, False):
+        weights = [start.clone().requires_grad_() for start in starts]
+        each, leaves = with_leaves(read)
+        with compiled_blocks(allowed=compiled):
+            outputs = (
+                affine_apart(each, weights)
+                if together
+                else [affine(whole(each), weight, None) for weight in weights]
+            )
+        gradients = torch.autograd.grad(
+            outputs[:asked], [*leaves, *weights], pulls[:asked], allow_unused=True
+        )
+        unread = [gradient is None for gradient in gradients[len(leaves) :]]
+        assert unread == [number >= asked for number in range(len(widths))]
+        found.append((*outputs, *(one for one in gradients if one is not None)))
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["whole", "in two parts", "looked up"])
+def test_layers_apart_can_be_differentiated_twice(form: str) -> None:
+    read = some([3, 5], [2, 3], known=1) if form == "looked up" else some([], [], known=2)
+    starts = [torch.randn(2, sum(read.widths)) for _ in range(3)]
+    found = []
+    for together in (True, False):
+        weights = [start.clone().requires_grad_() for start in starts]
+        each, leaves = with_leaves(read)
+        given = whole(each) if form == "whole" else each
+        with compiled_blocks(allowed=form == "looked up"):
+            outputs = (
+                affine_apart(given, weights)
+                if together
+                else [affine(whole(each), weight, None) for weight in weights]
+            )
+            loss = outputs[0].tanh().sum() + outputs[2].exp().sum()  # not of the second
+        inputs = [*leaves, weights[0], weights[2]]
+        first = torch.autograd.grad(loss, inputs, create_graph=True)
+        second = torch.autograd.grad(torch.stack([g.square().sum() for g in first]).sum(), inputs)
+        found.append((*first, *second))
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_layers_apart_read_in_bfloat16_where_products_do() -> None:
+    weights = [torch.randn(2, 4, requires_grad=True) for _ in range(2)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = affine_apart(torch.randn(3, 4, requires_grad=True), weights)
+    assert {output.dtype for output in outputs} == {torch.bfloat16}
+    torch.stack(outputs).sum().backward()
+    assert all(weight.grad is not None for weight in weights)
 
 
 @pytest.mark.parametrize("make", [MLP, ExpertBank, SoftmaxGate])
