@@ -49,6 +49,8 @@ KERNEL = "void(voidptr)"
 """The signature of a kernel."""
 ROWS_AT_ONCE = 16
 """What is added up for so many rows stays near the processor."""
+ROWS_OF_NUMBERS = 64
+"""What units make of a number, and so many rows, stay near the processor together."""
 TOGETHER = 128
 """What so many units make of all numbers stays near the processor."""
 
@@ -366,29 +368,33 @@ def interpolate(place: Place) -> None:
     for number_of_stretch in range(stretches(blocks, width)):
         block, begin, size = stretch(number_of_stretch, width)
         table = told[9] + 4 * num_rows * (block * width + begin)
-        line = 4 * size
-        for row in range(first, last):
-            found = floats(told[10 + block] + 4 * (row * width + begin), size)
+        output, line = told[10 + block] + 4 * begin, 4 * size
+        for top in range(first, last, ROWS_OF_NUMBERS):
+            bottom = min(top + ROWS_OF_NUMBERS, last)
             at = table
             for number in range(num_numbers):
-                value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
                 of_value, of_missing = floats(at, size), floats(at + line, size)
                 at += 2 * line
+                for row in range(top, bottom):
+                    value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
+                    found = floats(output + 4 * row * width, size)
+                    if pieces[number] > 0:
+                        edge, share = before(numbers[row, 3 * number + 1], pieces[number])
+                        rest = np.float32(1.0) - share
+                        low = floats(at + edge * line, size)
+                        high = floats(at + (edge + 1) * line, size)
+                        for column in range(size):
+                            found[column] += (
+                                value * of_value[column] + rest * low[column] + share * high[column]
+                            )
+                    else:
+                        for column in range(size):
+                            found[column] += value * of_value[column]
+                    if missing != 0:
+                        for column in range(size):
+                            found[column] += missing * of_missing[column]
                 if pieces[number] > 0:
-                    edge, share = before(numbers[row, 3 * number + 1], pieces[number])
-                    rest = np.float32(1.0) - share
-                    low, high = floats(at + edge * line, size), floats(at + (edge + 1) * line, size)
-                    for column in range(size):
-                        found[column] += (
-                            value * of_value[column] + rest * low[column] + share * high[column]
-                        )
                     at += (pieces[number] + 1) * line
-                else:
-                    for column in range(size):
-                        found[column] += value * of_value[column]
-                if missing != 0:
-                    for column in range(size):
-                        found[column] += missing * of_missing[column]
 
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -406,30 +412,34 @@ def spread(place: Place) -> None:
     for number_of_stretch in range(first, last):
         block, begin, size = stretch(number_of_stretch, width)
         table = told[9] + 4 * num_rows * (block * width + begin)
-        line = 4 * size
-        for row in range(rows):
-            gradient = floats(told[10 + block] + 4 * (row * width + begin), size)
+        output, line = told[10 + block] + 4 * begin, 4 * size
+        for top in range(0, rows, ROWS_OF_NUMBERS):
+            bottom = min(top + ROWS_OF_NUMBERS, rows)
             at = table
             for number in range(num_numbers):
-                value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
                 of_value, of_missing = floats(at, size), floats(at + line, size)
                 at += 2 * line
+                for row in range(top, bottom):
+                    value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
+                    gradient = floats(output + 4 * row * width, size)
+                    if pieces[number] > 0:
+                        edge, share = before(numbers[row, 3 * number + 1], pieces[number])
+                        rest = np.float32(1.0) - share
+                        low = floats(at + edge * line, size)
+                        high = floats(at + (edge + 1) * line, size)
+                        for column in range(size):
+                            one = gradient[column]
+                            of_value[column] += value * one
+                            low[column] += rest * one
+                            high[column] += share * one
+                    else:
+                        for column in range(size):
+                            of_value[column] += value * gradient[column]
+                    if missing != 0:
+                        for column in range(size):
+                            of_missing[column] += missing * gradient[column]
                 if pieces[number] > 0:
-                    edge, share = before(numbers[row, 3 * number + 1], pieces[number])
-                    rest = np.float32(1.0) - share
-                    low, high = floats(at + edge * line, size), floats(at + (edge + 1) * line, size)
-                    for column in range(size):
-                        one = gradient[column]
-                        of_value[column] += value * one
-                        low[column] += rest * one
-                        high[column] += share * one
                     at += (pieces[number] + 1) * line
-                else:
-                    for column in range(size):
-                        of_value[column] += value * gradient[column]
-                if missing != 0:
-                    for column in range(size):
-                        of_missing[column] += missing * gradient[column]
 
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")

@@ -108,8 +108,9 @@ class Supervised(Objective):
         vectors = model.key_vectors(fields) if self.key_l2 > 0 else []
         if not vectors:
             return None
-        norms = [vector.square().sum(dim=1).mean() for vector in vectors]
-        return torch.stack(norms).sum() * (0.5 * self.key_l2)
+        # Side by side, since each operation takes as long as what it does on one narrow vector.
+        side_by_side = torch.cat(vectors, dim=1)
+        return side_by_side.square().sum() * (0.5 * self.key_l2 / len(side_by_side))
 
     def task_loss(
         self, model: MultiTaskModel, task: Task, parameters: Tensor, batch: Batch, step: int
