@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from plait.errors import ArchitectureError
-from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, logits_of, mix, whole
+from plait.modules import ExpertBank, PartlyLearnt, SoftmaxGate, logits_of, mix_each, whole
 
 from .base import Architecture, Encoded, Shared, Widths
 from .mmoe import expert_names, named_mass
@@ -163,9 +163,9 @@ class _Level(nn.Module):
     def fused(self, reads: Sequence[Read], experts: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """What each unit hands on."""
         handed, at = [], 0
-        logits = logits_of(self.gates, reads[: len(self.gates)])
-        for own, residual, size in zip(logits, self.residuals, self.sizes, strict=False):
-            handed.append(mix(own, experts) + residual(experts[at : at + size]))
+        mixed = mix_each(logits_of(self.gates, reads[: len(self.gates)]), experts)
+        for own, residual, size in zip(mixed, self.residuals, self.sizes, strict=False):
+            handed.append(own + residual(experts[at : at + size]))
             at += size
         return tuple(handed)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from plait.modules import ExpertBank, SoftmaxGate, logits_of, mix
+from plait.modules import ExpertBank, SoftmaxGate, logits_of, mix, mix_each
 
 from .base import Architecture, Encoded, Shared, Widths
 
@@ -69,8 +69,8 @@ class MMoE(Architecture):
     def split(self, shared: Shared) -> dict[str, Tensor]:
         """Each task's own mixture of the experts."""
         read = (self.parts(*shared.gate_inputs),) * len(self.tasks)
-        each = zip(self.tasks, logits_of(self.gates, read), strict=True)
-        return {task: mix(logits, shared.experts) for task, logits in each}
+        mixed = mix_each(logits_of(self.gates, read), shared.experts)
+        return dict(zip(self.tasks, mixed, strict=True))
 
     @torch.no_grad()
     def gate_mass(self, encoded: Encoded) -> dict[str, dict[str, float]]:

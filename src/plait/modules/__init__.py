@@ -7,7 +7,7 @@ from .dropout import Dropout
 from .engine import compiled_blocks, plain_products
 from .experts import ExpertBank
 from .gate_unit import GateUnit
-from .gates import SoftmaxGate, logits_of, mix
+from .gates import SoftmaxGate, logits_of, mix, mix_each
 from .mlp import MLP, Activation
 from .parts import PartlyLearnt, Pieces, ShortRows, whole
 from .pooling import mean_pool
@@ -33,6 +33,7 @@ __all__ = [
     "logits_of",
     "mean_pool",
     "mix",
+    "mix_each",
     "partly_learnt",
     "plain_products",
     "whole",

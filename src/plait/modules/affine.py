@@ -79,7 +79,7 @@ def affine_each(
 
 
 def affine_apart(inputs: Tensor | PartlyLearnt, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """What layers without biases that read the same give, worked out as one layer.
+    """What layers without biases that read the same give; the compiled engine takes them as one.
 
     They share nothing: a gradient by the output of one reaches its weights and no others', and who
     asks the autograd graph sees so.
@@ -91,13 +91,11 @@ def affine_apart(inputs: Tensor | PartlyLearnt, weights: Sequence[Tensor]) -> tu
     Returns:
         Each layer's `[B, out]`.
     """
-    rounds = torch.is_autocast_enabled(weights[0].device.type)
-    if is_plain() or rounds or len(weights) == 1:
+    learnt = inputs if isinstance(inputs, Tensor) else inputs.learnt
+    if is_plain() or len(weights) == 1 or not may_compile(learnt, *weights):
         return tuple(affine(inputs, weight, None) for weight in weights)
-    nothing = inputs.detach()[:, :0] if isinstance(inputs, Tensor) else inputs.known[:, :0]
+    nothing = learnt.detach()[:, :0]
     parts = PartlyLearnt(inputs, nothing) if isinstance(inputs, Tensor) else inputs
-    if _is_looked_up(parts) and not may_compile(parts.learnt, *weights):
-        parts = PartlyLearnt(whole(parts), nothing)
     vectors = None if parts.short is None else parts.short.vectors
     found: tuple[Tensor, ...] = _Apart.apply(  # type: ignore[no-untyped-call]
         parts, parts.learnt, vectors, *weights

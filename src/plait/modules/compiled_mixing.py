@@ -27,7 +27,7 @@ def mixed(weights: Tensor, experts: Sequence[Tensor]) -> Tensor:
 
 
 def unmixed(
-    weights: Tensor, experts: Sequence[Tensor], gradient: Tensor
+    weights: Tensor, experts: Sequence[Tensor], gradient: Tensor, added_to: list[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     """The gradients of the logits `[B, E]` and of each expert `[B, H]`, from that of the sum.
 
@@ -35,10 +35,11 @@ def unmixed(
         weights: `[B, E]`, the softmax of the logits.
         experts: E tensors `[B, H]`.
         gradient: `[B, H]`.
+        added_to: gradients of the experts, to which these are added in place; empty: none yet.
     """
     to_logits = torch.empty_like(weights)
-    to_experts = [torch.empty_like(expert) for expert in experts]
+    to_experts = added_to or [torch.empty_like(expert) for expert in experts]
     rows, width = gradient.shape
-    shape = (rows, width, len(experts))
+    shape = (rows, width, len(experts), int(bool(added_to)))
     in_parts(kernels.unmix, (*shape, weights, gradient, to_logits, *experts, *to_experts))
     return to_logits, to_experts

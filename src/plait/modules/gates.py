@@ -14,7 +14,7 @@ from .affine import affine, affine_apart
 from .engine import is_plain, may_compile
 from .parts import PartlyLearnt
 
-__all__ = ["SoftmaxGate", "logits_of", "mix"]
+__all__ = ["SoftmaxGate", "logits_of", "mix", "mix_each"]
 
 
 class SoftmaxGate(nn.Module):
@@ -82,8 +82,7 @@ def logits_of(
 def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
     """Weighted sum of experts by the softmax of a gate's logits, `[B, H]`.
 
-    Each gate mixes by itself, though all at once would be faster: so a loss reaches no gate but its
-    task's, and a gradient rule that asks the autograd graph sees it.
+    A loss reaches no gate but its task's, and a gradient rule that asks the autograd graph sees it.
 
     Example:
         >>> mix(torch.tensor([[0.0, 0.0]]), [torch.tensor([[4.0]]), torch.tensor([[8.0]])])
@@ -99,8 +98,24 @@ def mix(logits: Tensor, experts: Tensor | Sequence[Tensor]) -> Tensor:
         return torch.bmm(weights, torch.stack(outputs, dim=1)).squeeze(1)
     if not torch.is_grad_enabled():
         return _Mixing.forward(logits, *outputs)[0]
-    form = _CompiledMixing if may_compile(logits, *outputs) else _Mixing
-    mixed: Tensor = form.apply(logits, *outputs)[0]  # type: ignore[no-untyped-call]
+    if may_compile(logits, *outputs):
+        mixed: Tensor = _CompiledMixing.apply(1, logits, *outputs)[0]  # type: ignore[no-untyped-call]
+        return mixed
+    return _Mixing.apply(logits, *outputs)[0]  # type: ignore[no-untyped-call, no-any-return]
+
+
+def mix_each(logits: Sequence[Tensor], experts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """What `mix` gives for each of several gates, over the same experts.
+
+    Args:
+        logits: each `[B, E]`.
+        experts: E tensors `[B, H]`.
+    """
+    if is_plain() or not torch.is_grad_enabled() or not may_compile(*logits, *experts):
+        return tuple(mix(own, experts) for own in logits)
+    mixed: tuple[Tensor, ...] = _CompiledMixing.apply(  # type: ignore[no-untyped-call]
+        len(logits), *logits, *experts
+    )
     return mixed
 
 
@@ -160,30 +175,45 @@ class _Mixing(Function):
 
 
 class _CompiledMixing(Function):
-    """Softmax and weighted sum in compiled kernels; differentiated twice, it is torch's."""
+    """Softmax and weighted sum by G gates in compiled kernels; differentiated twice, torch's.
+
+    The gradients of experts are added up where they stand. A gate whose sum has no gradient to go
+    by gets none.
+    """
 
     @staticmethod
-    def forward(ctx: _Context, logits: Tensor, *experts: Tensor) -> tuple[Tensor, Tensor]:
-        """`[B, H]`, and the weights `[B, E]`, which have no gradient of their own."""
+    def forward(ctx: _Context, num_gates: int, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """G tensors `[B, H]`, from the logits of G gates and then the experts."""
         from . import compiled_mixing
 
-        weights = torch.softmax(logits, dim=1)
-        experts = tuple(expert.contiguous() for expert in experts)
-        mixed = compiled_mixing.mixed(weights, experts)
-        ctx.mark_non_differentiable(weights)
-        ctx.save_for_backward(weights, logits, *experts)
-        return mixed, weights
+        ctx.set_materialize_grads(False)
+        logits = inputs[:num_gates]
+        experts = [expert.contiguous() for expert in inputs[num_gates:]]
+        weights = [torch.softmax(own, dim=1) for own in logits]
+        ctx.save_for_backward(*weights, *logits, *experts)
+        return tuple(compiled_mixing.mixed(own, experts) for own in weights)
 
     @staticmethod
-    def backward(ctx: _Context, gradient: Tensor, _: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: _Context, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The gradients of the logits and of each expert."""
-        weights, logits, *experts = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return _gradients(torch.softmax(logits, dim=1), experts, gradient)
-        from . import compiled_mixing
+        number = len(gradients)
+        kept = ctx.saved_tensors
+        weights, logits, experts = kept[:number], kept[number : 2 * number], kept[2 * number :]
+        to_logits: list[Tensor | None] = [None] * number
+        to_experts: list[Tensor] = []
+        for gate, gradient in enumerate(gradients):
+            if gradient is None:
+                continue
+            if torch.is_grad_enabled():
+                own = torch.softmax(logits[gate], dim=1)
+                to_logits[gate], *found = _gradients(own, experts, gradient)
+                to_experts = list(map(torch.add, to_experts, found)) if to_experts else found
+                continue
+            from . import compiled_mixing
 
-        to_logits, to_experts = compiled_mixing.unmixed(weights, experts, gradient.contiguous())
-        return to_logits, *to_experts
+            given = (weights[gate], experts, gradient.contiguous())
+            to_logits[gate], to_experts = compiled_mixing.unmixed(*given, to_experts)
+        return None, *to_logits, *(to_experts or (None,) * len(experts))
 
 
 def _gradients(weights: Tensor, experts: Sequence[Tensor], gradient: Tensor) -> tuple[Tensor, ...]:

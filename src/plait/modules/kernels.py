@@ -160,23 +160,28 @@ def mix(place: Place) -> None:
 def unmix(place: Place) -> None:
     """Gradients of logits and experts: `compiled_mixing.unmixed`."""
     told = numbers_at(place)
-    rows, width, num_experts = told[2], told[3], told[4]
-    weights = matrix(told[5], rows, num_experts)
-    gradient = matrix(told[6], rows, width)
-    to_logits = matrix(told[7], rows, num_experts)
+    rows, width, num_experts, adds = told[2], told[3], told[4], told[5]
+    weights = matrix(told[6], rows, num_experts)
+    gradient = matrix(told[7], rows, width)
+    to_logits = matrix(told[8], rows, num_experts)
     part, parts = take_part(place)
     first, last = bounds(part, parts, rows)
     for begin in range(first, last, ROWS_AT_ONCE):
         end = min(begin + ROWS_AT_ONCE, last)
         for number in range(num_experts):
-            expert = matrix(told[8 + number], rows, width)
-            to_expert = matrix(told[8 + num_experts + number], rows, width)
+            expert = matrix(told[9 + number], rows, width)
+            to_expert = matrix(told[9 + num_experts + number], rows, width)
             for row in range(begin, end):
                 share = weights[row, number]
                 product = np.float32(0.0)
-                for column in range(width):
-                    product += gradient[row, column] * expert[row, column]
-                    to_expert[row, column] = share * gradient[row, column]
+                if adds:
+                    for column in range(width):
+                        product += gradient[row, column] * expert[row, column]
+                        to_expert[row, column] += share * gradient[row, column]
+                else:
+                    for column in range(width):
+                        product += gradient[row, column] * expert[row, column]
+                        to_expert[row, column] = share * gradient[row, column]
                 to_logits[row, number] = product
         for row in range(begin, end):  # through the softmax
             mean = np.float32(0.0)
@@ -356,6 +361,81 @@ def tabulate_back(place: Place) -> None:
                 one += 1
 
 
+@register_jitable
+def add_number(
+    numbers: NDArray[np.float32],
+    number: int,
+    pieces: int,
+    rows: tuple[int, int],
+    output: int,
+    line_of_output: int,
+    table: int,
+    size: int,
+) -> None:
+    """Add what a stretch of units makes of one number to the outputs of these rows."""
+    line = 4 * size
+    of_value, of_missing = floats(table, size), floats(table + line, size)
+    for row in range(rows[0], rows[1]):
+        value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
+        found = floats(output + row * line_of_output, size)
+        if pieces > 0:
+            edge, share = before(numbers[row, 3 * number + 1], pieces)
+            rest = np.float32(1.0) - share
+            at = table + (edge + 2) * line
+            low, high = floats(at, size), floats(at + line, size)
+            for column in range(size):
+                found[column] += (
+                    value * of_value[column] + rest * low[column] + share * high[column]
+                )
+        else:
+            for column in range(size):
+                found[column] += value * of_value[column]
+        if missing != 0:
+            for column in range(size):
+                found[column] += missing * of_missing[column]
+
+
+@register_jitable
+def spread_number(
+    numbers: NDArray[np.float32],
+    number: int,
+    pieces: int,
+    rows: tuple[int, int],
+    output: int,
+    line_of_output: int,
+    table: int,
+    size: int,
+) -> None:
+    """Add the gradients of these rows to what a stretch of units makes of one number."""
+    line = 4 * size
+    of_value, of_missing = floats(table, size), floats(table + line, size)
+    for row in range(rows[0], rows[1]):
+        value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
+        gradient = floats(output + row * line_of_output, size)
+        if pieces > 0:
+            edge, share = before(numbers[row, 3 * number + 1], pieces)
+            rest = np.float32(1.0) - share
+            at = table + (edge + 2) * line
+            low, high = floats(at, size), floats(at + line, size)
+            for column in range(size):
+                one = gradient[column]
+                of_value[column] += value * one
+                low[column] += rest * one
+                high[column] += share * one
+        else:
+            for column in range(size):
+                of_value[column] += value * gradient[column]
+        if missing != 0:
+            for column in range(size):
+                of_missing[column] += missing * gradient[column]
+
+
+@register_jitable
+def rows_of_table(pieces: int) -> int:
+    """What a unit makes of a number: of its value, of one that is missing, and at its edges."""
+    return pieces + 3 if pieces > 0 else 2
+
+
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
 def interpolate(place: Place) -> None:
     """Add what units make of numbers, between two edges: `compiled_layers.add_looked_up`."""
@@ -368,33 +448,13 @@ def interpolate(place: Place) -> None:
     for number_of_stretch in range(stretches(blocks, width)):
         block, begin, size = stretch(number_of_stretch, width)
         table = told[9] + 4 * num_rows * (block * width + begin)
-        output, line = told[10 + block] + 4 * begin, 4 * size
+        output = told[10 + block] + 4 * begin
         for top in range(first, last, ROWS_OF_NUMBERS):
-            bottom = min(top + ROWS_OF_NUMBERS, last)
+            some = top, min(top + ROWS_OF_NUMBERS, last)
             at = table
             for number in range(num_numbers):
-                of_value, of_missing = floats(at, size), floats(at + line, size)
-                at += 2 * line
-                for row in range(top, bottom):
-                    value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
-                    found = floats(output + 4 * row * width, size)
-                    if pieces[number] > 0:
-                        edge, share = before(numbers[row, 3 * number + 1], pieces[number])
-                        rest = np.float32(1.0) - share
-                        low = floats(at + edge * line, size)
-                        high = floats(at + (edge + 1) * line, size)
-                        for column in range(size):
-                            found[column] += (
-                                value * of_value[column] + rest * low[column] + share * high[column]
-                            )
-                    else:
-                        for column in range(size):
-                            found[column] += value * of_value[column]
-                    if missing != 0:
-                        for column in range(size):
-                            found[column] += missing * of_missing[column]
-                if pieces[number] > 0:
-                    at += (pieces[number] + 1) * line
+                add_number(numbers, number, pieces[number], some, output, 4 * width, at, size)
+                at += rows_of_table(pieces[number]) * 4 * size
 
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")
@@ -412,34 +472,13 @@ def spread(place: Place) -> None:
     for number_of_stretch in range(first, last):
         block, begin, size = stretch(number_of_stretch, width)
         table = told[9] + 4 * num_rows * (block * width + begin)
-        output, line = told[10 + block] + 4 * begin, 4 * size
+        output = told[10 + block] + 4 * begin
         for top in range(0, rows, ROWS_OF_NUMBERS):
-            bottom = min(top + ROWS_OF_NUMBERS, rows)
+            some = top, min(top + ROWS_OF_NUMBERS, rows)
             at = table
             for number in range(num_numbers):
-                of_value, of_missing = floats(at, size), floats(at + line, size)
-                at += 2 * line
-                for row in range(top, bottom):
-                    value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
-                    gradient = floats(output + 4 * row * width, size)
-                    if pieces[number] > 0:
-                        edge, share = before(numbers[row, 3 * number + 1], pieces[number])
-                        rest = np.float32(1.0) - share
-                        low = floats(at + edge * line, size)
-                        high = floats(at + (edge + 1) * line, size)
-                        for column in range(size):
-                            one = gradient[column]
-                            of_value[column] += value * one
-                            low[column] += rest * one
-                            high[column] += share * one
-                    else:
-                        for column in range(size):
-                            of_value[column] += value * gradient[column]
-                    if missing != 0:
-                        for column in range(size):
-                            of_missing[column] += missing * gradient[column]
-                if pieces[number] > 0:
-                    at += (pieces[number] + 1) * line
+                spread_number(numbers, number, pieces[number], some, output, 4 * width, at, size)
+                at += rows_of_table(pieces[number]) * 4 * size
 
 
 @numba.cfunc(KERNEL, cache=True, fastmath={"contract"}, error_model="numpy")

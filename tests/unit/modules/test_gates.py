@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from plait.modules import SoftmaxGate, compiled_blocks, mix
+from plait.modules import SoftmaxGate, compiled_blocks, logits_of, mix, mix_each
 
 
 def test_weights_are_the_softmax_of_a_linear_map() -> None:
@@ -70,6 +70,40 @@ def test_mix_can_be_differentiated_twice(engine: str) -> None:
         norm = torch.stack([one.square().sum() for one in first]).sum()
         found.append(torch.autograd.grad(norm, leaves))
     assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_gates_over_the_same_experts_mix_as_each_alone(engine: str, *, twice: bool) -> None:
+    _, experts = draw(3, torch.float32, width=20)
+    gates = [draw(3, torch.float32)[0].mul(scale).detach() for scale in (1.0, -2.0, 0.5)]
+    found = []
+    for together in (True, False):
+        logits = [gate.clone().requires_grad_() for gate in gates]
+        leaves = (*experts, logits[0], logits[2])
+        with compiled_blocks(allowed=engine == "compiled"):
+            mixed = mix_each(logits, experts) if together else [literal(g, experts) for g in logits]
+            loss = mixed[0].tanh().sum() + mixed[2].square().sum()  # not of the second gate
+            if twice:
+                first = torch.autograd.grad(loss, leaves, create_graph=True)
+                loss = torch.stack([one.square().sum() for one in first]).sum()
+            *gradients, unread = torch.autograd.grad(loss, (*leaves, logits[1]), allow_unused=True)
+        assert unread is None
+        found.append((*mixed, *gradients))
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_logits_of_gates_that_read_other_things_or_have_a_bias_are_their_own() -> None:
+    reads = [torch.randn(5, 4) for _ in range(2)]
+    for bias in (False, True):
+        gates = torch.nn.ModuleList(SoftmaxGate(4, 3, bias=bias) for _ in range(2))
+        each = [gate for gate in gates if isinstance(gate, SoftmaxGate)]
+        for read in (reads, [reads[0], reads[0]]):
+            with compiled_blocks(allowed=True):
+                found = logits_of(gates, read)
+            for gate, own, logits in zip(each, read, found, strict=True):
+                assert_close(logits, gate.logits(own))
 
 
 def test_mix_takes_part_in_functional_transforms() -> None:

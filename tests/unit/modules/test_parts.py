@@ -205,7 +205,7 @@ def test_layers_apart_can_be_differentiated_twice(form: str) -> None:
         weights = [start.clone().requires_grad_() for start in starts]
         each, leaves = with_leaves(read)
         given = whole(each) if form == "whole" else each
-        with compiled_blocks(allowed=form == "looked up"):
+        with compiled_blocks(allowed=True):
             outputs = (
                 affine_apart(given, weights)
                 if together
@@ -218,15 +218,6 @@ def test_layers_apart_can_be_differentiated_twice(form: str) -> None:
         found.append((*first, *second))
     for one, other in zip(*found, strict=True):
         assert_close(one, other, atol=1e-5, rtol=1e-4)
-
-
-def test_layers_apart_read_in_bfloat16_where_products_do() -> None:
-    weights = [torch.randn(2, 4, requires_grad=True) for _ in range(2)]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        outputs = affine_apart(torch.randn(3, 4, requires_grad=True), weights)
-    assert {output.dtype for output in outputs} == {torch.bfloat16}
-    torch.stack(outputs).sum().backward()
-    assert all(weight.grad is not None for weight in weights)
 
 
 @pytest.mark.parametrize("make", [MLP, ExpertBank, SoftmaxGate])

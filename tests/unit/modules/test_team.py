@@ -38,7 +38,8 @@ def mixed_and_back() -> Tensors:
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(101, 3, generator=generator).softmax(1)
     experts = [torch.randn(101, 5, generator=generator) for _ in range(3)]
-    to_logits, to_experts = unmixed(weights, experts, torch.ones(101, 5))
+    to_logits, to_experts = unmixed(weights, experts, torch.ones(101, 5), [])
+    unmixed(weights, experts, torch.full((101, 5), 2.0), to_experts)  # added to the first
     return mixed(weights, experts), to_logits, *to_experts
 
 
