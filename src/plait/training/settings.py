@@ -63,7 +63,7 @@ class Training:
             `compiled` needs numba (`plait[fast]`) and looks up what layers make of numbers in
             pieces and of short tables in place of multiplying it out, which saves a fifth to a
             third of a step where these are most of what a row is. Both follow the same equations,
-            write the same checkpoints and differ by rounding. `auto` is `compiled` from 50,000
+            write the same checkpoints and differ by rounding. `auto` is `compiled` from 20,000
             training rows on, on a processor in `fp32` where numba is there; `History.engine` says
             which it was, and a run that is resumed keeps it.
         precision: of the products of matrices in training, forwards and backwards. `bf16` keeps 8
