@@ -230,10 +230,14 @@ def of_unit(
 
 
 @register_jitable
-def before(position: float, pieces: int) -> tuple[int, np.float32]:
-    """The edge before a position, and how far from it to the next one."""
+def between(
+    position: float, pieces: int, table: int, size: int
+) -> tuple[np.float32, np.float32, NDArray[np.float32], NDArray[np.float32]]:
+    """How near a position is to the edge before it and to the next; what units make of these."""
     edge = min(max(int(position), 0), pieces - 1)
-    return edge, np.float32(min(max(position - edge, 0.0), 1.0))
+    share = np.float32(min(max(position - edge, 0.0), 1.0))
+    at = table + 4 * size * (edge + 2)
+    return np.float32(1.0) - share, share, floats(at, size), floats(at + 4 * size, size)
 
 
 @numba.cfunc(KERNEL, cache=True, error_model="numpy")
@@ -373,16 +377,12 @@ def add_number(
     size: int,
 ) -> None:
     """Add what a stretch of units makes of one number to the outputs of these rows."""
-    line = 4 * size
-    of_value, of_missing = floats(table, size), floats(table + line, size)
+    of_value, of_missing = floats(table, size), floats(table + 4 * size, size)
     for row in range(rows[0], rows[1]):
         value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
         found = floats(output + row * line_of_output, size)
         if pieces > 0:
-            edge, share = before(numbers[row, 3 * number + 1], pieces)
-            rest = np.float32(1.0) - share
-            at = table + (edge + 2) * line
-            low, high = floats(at, size), floats(at + line, size)
+            rest, share, low, high = between(numbers[row, 3 * number + 1], pieces, table, size)
             for column in range(size):
                 found[column] += (
                     value * of_value[column] + rest * low[column] + share * high[column]
@@ -407,16 +407,12 @@ def spread_number(
     size: int,
 ) -> None:
     """Add the gradients of these rows to what a stretch of units makes of one number."""
-    line = 4 * size
-    of_value, of_missing = floats(table, size), floats(table + line, size)
+    of_value, of_missing = floats(table, size), floats(table + 4 * size, size)
     for row in range(rows[0], rows[1]):
         value, missing = numbers[row, 3 * number], numbers[row, 3 * number + 2]
         gradient = floats(output + row * line_of_output, size)
         if pieces > 0:
-            edge, share = before(numbers[row, 3 * number + 1], pieces)
-            rest = np.float32(1.0) - share
-            at = table + (edge + 2) * line
-            low, high = floats(at, size), floats(at + line, size)
+            rest, share, low, high = between(numbers[row, 3 * number + 1], pieces, table, size)
             for column in range(size):
                 one = gradient[column]
                 of_value[column] += value * one
