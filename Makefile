@@ -1,7 +1,7 @@
 # Every command a user, a contributor or CI needs. `make` alone lists them.
 
 PYTHON ?= python3
-WORKERS ?= 3
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
