@@ -33,7 +33,7 @@ def _is_flat(fact: object) -> bool:
 def test_a_smoke_run_gives_flat_rows_the_machine_and_the_commit(
     script: Path, tmp_path: Path
 ) -> None:
-    data = os.environ.get("PLAIT_DATA")
+    data = os.environ.get("PLAIT_DATA") or None
     done = _run(script, "--smoke", "--json", str(tmp_path / "figures.json"), data=data)
     assert done.returncode == 0, done.stderr
     if data is None and "PLAIT_DATA" in done.stderr:
